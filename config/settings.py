@@ -1,0 +1,101 @@
+"""Every setting on one page: its default, its unit and why it is so.
+
+A field's metadata holds `unit` and `why`; `secret` ones are masked wherever settings are shown.
+`config/load.py` fills this from `muster.toml` and from `MUSTER_<SECTION>_<KEY>`.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def option(default: Any, unit: str, why: str, *, secret: bool = False, least: float | None = None) -> Any:
+    """Declare one setting; `least` is the smallest value that makes sense."""
+    meta = {"unit": unit, "why": why, "secret": secret, "least": least}
+    return field(default=default, metadata=meta, repr=not secret)
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """Where the truth is kept."""
+
+    url: str = option("redis://127.0.0.1:6379/0", "URL", "the store of tasks and hosts", secret=True)
+    broker_url: str = option("", "URL", "Celery's messages; empty: database 1 of the store's server", secret=True)
+    timeout_seconds: float = option(5.0, "s", "a call that takes longer counts as Redis away", least=0.1)
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """The HTTP API."""
+
+    host: str = option("127.0.0.1", "address", "loopback unless you say otherwise: put TLS in front of it")
+    port: int = option(8480, "TCP port", "where the API listens", least=0)
+    threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
+    max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
+    max_body_bytes: int = option(4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024)
+    request_timeout_seconds: int = option(60, "s", "a request that takes longer is ended", least=1)
+    server_name: str = option("", "name", "the envelope's `server`; empty: host name and process id")
+    admin_user: str = option("admin", "name", "the first user, made where there is none")
+    admin_password: str = option("", "password", "of the first user; empty: a random one, shown once", secret=True)
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Leases, retries and retention."""
+
+    lease_seconds: float = option(15.0, "s", "a worker silent for so long has lost its nodes", least=1)
+    begin_within_seconds: float = option(20.0, "s", "a message not begun by then is looked for", least=0.5)
+    most_lost: int = option(3, "runs", "a node whose worker was lost so often is FAILED", least=1)
+    sweep_seconds: float = option(1.0, "s", "how often leases are looked through: found within 2 s of their end", least=0.1)
+    claim_after_seconds: float = option(3.0, "s", "a scheduler's messages go to another when it was silent so long", least=0.5)
+    balance_seconds: float = option(1.0, "s", "how often shards are spread over the workers", least=0.2)
+    shards_per_zone: int = option(32, "queues", "measured: 2 to 64 queues over two workers cost the same", least=1)
+    retention_seconds: int = option(30 * 86400, "s", "ended tasks and their logs are kept so long", least=60)
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """A worker process."""
+
+    threads: int = option(32, "threads", "nodes at once; nearly all their time is waiting for SSH", least=1)
+    zone: str = option("default", "name", "the network area whose hosts this worker reaches")
+    profile_dir: str = option("", "directory", "your own agent profiles, looked at before the built-in ones")
+    drain_seconds: float = option(60.0, "s", "how long a stopping worker may finish what runs", least=0)
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """How workers reach hosts. Keys live on workers only."""
+
+    user: str = option("admin", "name", "login where a host names none")
+    key_file: str = option("", "file", "private key; empty: only what the agent offers")
+    passphrase: str = option("", "password", "of the private key", secret=True)
+    use_agent: bool = option(False, "yes/no", "offer the keys of the running ssh-agent")
+    known_hosts: str = option("~/.ssh/known_hosts", "file", "host keys, always checked; an unknown host is refused")
+    connect_timeout_seconds: float = option(10.0, "s", "TCP, banner and login each", least=0.1)
+    channel_timeout_seconds: float = option(10.0, "s", "paramiko's own is an hour", least=0.1)
+    pool_size: int = option(512, "connections", "kept open per worker; each costs about 0.1 MB", least=1)
+    idle_seconds: float = option(60.0, "s", "a connection unused for so long is closed", least=1)
+    keepalive_seconds: int = option(5, "s", "finds a dead connection", least=1)
+
+
+@dataclass(frozen=True)
+class FlowerSettings:
+    """Flower, the workers' dashboard."""
+
+    port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0)
+    max_tasks: int = option(20_000, "tasks", "kept in memory, about 2 kB each", least=100)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, made once at start and handed down."""
+
+    redis: RedisSettings = RedisSettings()
+    api: ApiSettings = ApiSettings()
+    engine: EngineSettings = EngineSettings()
+    worker: WorkerSettings = WorkerSettings()
+    ssh: SshSettings = SshSettings()
+    flower: FlowerSettings = FlowerSettings()
+
+
+SECTIONS: dict[str, type] = {section.name: type(section.default) for section in fields(Settings)}

@@ -1,0 +1,35 @@
+"""Batch restart OCP agent, as the contract's sample response shows it.
+
+Names, class names, series ids, timeouts (seconds) and order are the sample's.
+"""
+
+from dag.task import Definition, Scope, Stage
+
+PACKAGE = "com.alipay.ocp.service.task.business"
+
+
+def wait(series_id: int) -> Stage:
+    """Return a Wait node: it joins all nodes of the stage before it and passes by itself."""
+    return Stage("Wait node", f"{PACKAGE}.WaitNode", series_id, 30, "wait", Scope.WAIT)
+
+
+def step(name: str, class_name: str, series_id: int, timeout_seconds: int, action: str) -> Stage:
+    """Return a stage that runs `action` once on each host."""
+    return Stage(name, f"{PACKAGE}.obagent.{class_name}", series_id, timeout_seconds, action)
+
+
+BATCH_RESTART = Definition(
+    key="batch_restart",
+    name="Batch restart OCP agent",
+    stages=(
+        step("Prepare restart OCP agent", "PrepareRestartOcpAgentTask", 2, 60, "agent.prepare"),
+        wait(0),
+        step("Restart pos proxy", "RestartPosProxyTask", 8, 60, "proxy.restart"),
+        wait(4),
+        step("Stop all OCP agent processes", "StopAllOcpAgentProcessesTask", 1, 600, "agent.stop"),
+        wait(7),
+        step("Start all OCP agent processes", "StartAllOcpAgentProcessesTask", 5, 600, "agent.start"),
+        wait(3),
+        step("Finish OCP agent operation", "FinishOcpAgentOperationTask", 6, 60, "agent.finish"),
+    ),
+)

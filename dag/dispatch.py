@@ -1,0 +1,175 @@
+"""A scheduler's side of the store: the ready stream, what is due, and the hosts' queues."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import ResponseError
+
+from dag.lease import ending_keys
+from dag.script import translated
+from dag.store import HOSTS_A_CHUNK, Store, unpack_stages
+from dag.task import Stage
+
+GROUP = "schedulers"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message of the ready stream: `fields["kind"]` is nodes, host (it came free) or release (a task failed)."""
+
+    id: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What handing out a task's nodes needs to know of it; it never changes."""
+
+    id: int
+    base: int
+    host_ids: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    trace_id: str
+
+
+class ReadyStream:
+    """What the schedulers have to do, shared by all of them through one consumer group."""
+
+    def __init__(self, store: Store, consumer: str) -> None:
+        self._store = store
+        self._consumer = consumer
+
+    def open(self) -> None:
+        """Make the stream and its group where they are missing (XGROUP CREATE ... MKSTREAM)."""
+        try:
+            with translated():
+                self._store.redis.xgroup_create(self._store.keys.ready, GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def read(self, *, count: int, block_ms: int) -> list[Entry]:
+        """Return new messages, waiting up to `block_ms` for the first."""
+        try:
+            with translated():
+                answer = self._store.redis.xreadgroup(
+                    GROUP, self._consumer, {self._store.keys.ready: ">"}, count=count, block=block_ms
+                )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self.open()
+            return []
+        streams = answer.values() if isinstance(answer, dict) else [rows for _name, rows in answer or []]
+        return [Entry(*row) for rows in streams for row in _flat(rows)]
+
+    def claim(self, *, idle_ms: int, count: int) -> list[Entry]:
+        """Take over messages that a scheduler has read and not done for `idle_ms` (XAUTOCLAIM)."""
+        with translated():
+            answer = self._store.redis.xautoclaim(
+                self._store.keys.ready, GROUP, self._consumer, min_idle_time=idle_ms, count=count
+            )
+        return [Entry(name, fields) for name, fields in answer[1] if fields]
+
+    def done(self, entries: Sequence[Entry]) -> None:
+        """Take messages off the stream for good."""
+        if not entries:
+            return
+        ids = [entry.id for entry in entries]
+        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
+            pipe.xack(self._store.keys.ready, GROUP, *ids)
+            pipe.xdel(self._store.keys.ready, *ids)
+            pipe.execute()
+
+
+def _flat(rows: list[object]) -> list[tuple[str, dict[str, str]]]:
+    # RESP3 nests the messages of a stream one list deeper than RESP2.
+    nested = rows[0] if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], (list, tuple)) else rows
+    return [(str(row[0]), dict(row[1])) for row in nested]  # type: ignore[index]  # redis-py leaves replies untyped
+
+
+class HandOut:
+    """The transitions that only schedulers make."""
+
+    def __init__(self, store: Store, *, retention_seconds: int) -> None:
+        self._store = store
+        self._retention = retention_seconds
+
+    def info(self, task_id: int) -> TaskInfo | None:
+        """Return what is needed to hand out the task's nodes; None where it is gone."""
+        with translated():
+            base, hosts, stages, trace = self._store.redis.hmget(
+                self._store.keys.task(task_id), "base", "hosts", "stages", "trace"
+            )
+        if base is None or hosts is None or stages is None:
+            return None
+        return TaskInfo(task_id, int(base), tuple(map(int, hosts.split(","))), unpack_stages(stages), trace or "")
+
+    def ready_nodes(self, task_id: int, first: int, count: int, *, begin_within_ms: int) -> list[tuple[int, int]]:
+        """Return (offset, attempt) of those that are READY, and note that they are being handed out."""
+        keys = self._store.keys
+        flat = self._store.scripts.call(
+            "dispatch",
+            [keys.status(task_id), keys.nodes(task_id), keys.due],
+            task_id,
+            first,
+            count,
+            begin_within_ms,
+            self._store.clock(),
+        )
+        return [(int(flat[at]), int(flat[at + 1])) for at in range(0, len(flat), 2)]
+
+    def due(self, *, limit: int) -> list[tuple[int, int, int]]:
+        """Return (task, offset, attempt) of runs whose dispatch or lease has run out, the longest first."""
+        given = self._store.clock()
+        with translated():
+            if given:
+                now = int(given)
+            else:
+                seconds, micros = self._store.redis.time()
+                now = int(seconds) * 1000 + int(micros) // 1000
+            names = self._store.redis.zrangebyscore(self._store.keys.due, "-inf", now, 0, limit)
+        return [(int(task), int(offset), int(attempt)) for task, offset, attempt in (n.split(":") for n in names)]
+
+    def expire(
+        self, task_id: int, offset: int, attempt: int, *, most_lost: int, timeout_seconds: int, log: str, wait_ms: int
+    ) -> str:
+        """Make a run that is due READY again, or FAILED; see expire.lua for the answers."""
+        answer: str = self._store.scripts.call(
+            "expire",
+            ending_keys(self._store, task_id),
+            task_id,
+            offset,
+            attempt,
+            most_lost,
+            timeout_seconds,
+            log,
+            self._retention,
+            self._store.clock(),
+            wait_ms,
+        )
+        return answer
+
+    def forget(self, task_id: int, offset: int, attempt: int) -> None:
+        """Drop a run from what is due: its task is gone."""
+        with translated():
+            self._store.redis.zrem(self._store.keys.due, f"{task_id}:{offset}:{attempt}")
+
+    def grant(self, host_id: int) -> bool:
+        """Give a host that came free to the head of its queue; False where there is nothing to give."""
+        keys = self._store.keys
+        with translated():
+            head = self._store.redis.zrangebylex(keys.waiting, f"[{host_id}:", f"({host_id};", 0, 1)
+        if not head:
+            return False
+        _host, _ticket, task, index = head[0].split(":")
+        names = [keys.task(int(task)), keys.status(int(task)), keys.nodes(int(task)), keys.ready]
+        names += [keys.holders, keys.waiting]
+        return bool(self._store.scripts.call("grant", names, task, host_id, head[0], index))
+
+    def release(self, task: TaskInfo) -> None:
+        """Free the hosts that an ended task still holds, in chunks."""
+        keys = self._store.keys
+        for at in range(0, len(task.host_ids), HOSTS_A_CHUNK):
+            chunk = task.host_ids[at : at + HOSTS_A_CHUNK]
+            self._store.scripts.call("release", [keys.ready, keys.holders, keys.waiting], task.id, *chunk)

@@ -1,0 +1,60 @@
+"""The errors of the engine: one root; a class's docstring is its default message."""
+
+from collections.abc import Sequence
+
+
+class MusterError(Exception):
+    """Muster could not do what was asked."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class StoreUnavailable(MusterError):
+    """Redis can't be reached or can't take writes now; nothing was changed."""
+
+
+class PartitionMismatch(MusterError):
+    """This deployment was created with another number of partitions."""
+
+
+class UnknownTask(MusterError):
+    """No such task."""
+
+    def __init__(self, task_id: int) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task {task_id} does not exist.")
+
+
+class UnknownSubtask(MusterError):
+    """No such subtask in this task."""
+
+    def __init__(self, task_id: int, subtask_id: int) -> None:
+        self.subtask_id = subtask_id
+        super().__init__(f"Task {task_id} has no subtask {subtask_id}.")
+
+
+class UnknownHosts(MusterError):
+    """Some of the hosts are not enrolled."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = tuple(ids)
+        listed = ", ".join(map(str, self.ids[:20])) + (" ..." if len(self.ids) > 20 else "")
+        super().__init__(f"Hosts that do not exist: {listed}.")
+
+
+class HostsInUse(MusterError):
+    """Some of the hosts are held by a task that is under way, or wait for one."""
+
+    def __init__(self, uses: Sequence[tuple[int, int]]) -> None:
+        self.ids = tuple(uses)
+        listed = ", ".join(f"host {host} by task {task}" for host, task in self.ids[:20])
+        super().__init__(f"Hosts in use: {listed}.")
+
+
+class DuplicateHost(MusterError):
+    """A host with this address and SSH port is enrolled already."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address, self.port = address, port
+        super().__init__(f"A host at {address} port {port} is enrolled already.")

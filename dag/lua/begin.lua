@@ -1,0 +1,15 @@
+-- include: clock, node
+-- A worker begins a node: READY to RUNNING under a lease, only with the newest attempt.
+-- KEYS 1 status, 2 nodes, 3 due, 4 tokens, 5 facts
+-- ARGV 1 task id, 2 offset, 3 attempt, 4 executor, 5 lease (ms), 6 index of the host, 7 now (ms or '')
+-- Answer: {token, facts or '', operation}; {0, letter, ''} where refused.
+local id, offset = ARGV[1], ARGV[2]
+local letter, node = letter_of(KEYS[1], offset), read_node(KEYS[2], offset)
+if letter ~= 'R' or node.attempt ~= tonumber(ARGV[3]) then return {0, letter, ''} end
+local now = clock(ARGV[7])
+local token = redis.call('INCR', KEYS[4])
+node.started, node.finished, node.token, node.executor = digits(now), '', digits(token), ARGV[4]
+write_node(KEYS[2], offset, node)
+set_letter(KEYS[1], offset, 'X')
+redis.call('ZADD', KEYS[3], digits(now + tonumber(ARGV[5])), run_name(id, offset, node.attempt))
+return {token, redis.call('HGET', KEYS[5], ARGV[6]) or '', node.operation}

@@ -1,0 +1,19 @@
+-- include: clock, node
+-- Note that READY nodes are about to be handed out, so that one which is never begun is found again.
+-- KEYS 1 status, 2 nodes, 3 due
+-- ARGV 1 task id, 2 first offset, 3 count, 4 ms until they must have begun, 5 now (ms or '')
+-- Answer: {offset, attempt, offset, attempt, ...} of those that are READY.
+local first, count = tonumber(ARGV[2]), tonumber(ARGV[3])
+local until_ms = digits(clock(ARGV[5]) + tonumber(ARGV[4]))
+local letters = redis.call('GETRANGE', KEYS[1], first, first + count - 1)
+local answer = {}
+for place = 1, #letters do
+  if string.sub(letters, place, place) == 'R' then
+    local offset = digits(first + place - 1)
+    local attempt = read_node(KEYS[2], offset).attempt
+    redis.call('ZADD', KEYS[3], until_ms, run_name(ARGV[1], offset, attempt))
+    answer[#answer + 1] = first + place - 1
+    answer[#answer + 1] = attempt
+  end
+end
+return answer

@@ -1,0 +1,15 @@
+-- include: clock
+-- Renew the leases of all runs that a worker holds, in one call.
+-- KEYS 1 due
+-- ARGV 1 lease (ms), 2 now (ms or ''), 3.. "task:offset:attempt"
+-- Answer: those that are not this worker's any more.
+local until_ms = digits(clock(ARGV[2]) + tonumber(ARGV[1]))
+local gone = {}
+for place = 3, #ARGV do
+  if redis.call('ZSCORE', KEYS[1], ARGV[place]) then
+    redis.call('ZADD', KEYS[1], until_ms, ARGV[place])
+  else
+    gone[#gone + 1] = ARGV[place]
+  end
+end
+return gone

@@ -1,0 +1,140 @@
+"""The hosts of the fleet in Redis: enrol, find, list, forget."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+
+from redis import Redis, WatchError
+
+from dag.error import DuplicateHost, HostsInUse, UnknownHosts
+from dag.host import Agent, AgentStatus, Host, HostStatus
+from dag.key import Keys
+from dag.script import translated
+
+
+class HostRegistry:
+    """All hosts, each known by its id; a pair of address and SSH port is enrolled once."""
+
+    def __init__(self, redis: "Redis[str]", *, keys: Keys | None = None) -> None:
+        self._redis = redis
+        self._keys = keys or Keys()
+
+    def create(self, hosts: Sequence[Host]) -> list[Host]:
+        """Enrol all of these hosts or none, and return them with their ids.
+
+        Raises:
+            DuplicateHost: an address and port that is enrolled already, or twice in the list.
+            StoreUnavailable: Redis is away or refuses writes.
+        """
+        places = [f"{host.address} {host.ssh_port}" for host in hosts]
+        for at, place in enumerate(places):
+            if place in places[:at]:
+                raise DuplicateHost(hosts[at].address, hosts[at].ssh_port)
+        with translated(), self._redis.pipeline() as pipe:
+            while True:
+                try:
+                    pipe.watch(self._keys.addresses)
+                    for host, known in zip(hosts, pipe.hmget(self._keys.addresses, places), strict=True):
+                        if known is not None:
+                            raise DuplicateHost(host.address, host.ssh_port)
+                    last = int(self._redis.incrby(self._keys.host_ids, len(hosts)))
+                    enrolled = [replace(h, id=last - len(hosts) + 1 + at) for at, h in enumerate(hosts)]
+                    pipe.multi()
+                    for place, host in zip(places, enrolled, strict=True):
+                        pipe.hset(self._keys.addresses, place, host.id)
+                        pipe.hset(self._keys.hosts, str(host.id), json.dumps(asdict(host)))
+                        pipe.zadd(self._keys.host_index, {str(host.id): host.id})
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return enrolled
+
+    def get(self, host_id: int) -> Host:
+        """Return one host; UnknownHosts where there is none."""
+        return self.find([host_id])[host_id]
+
+    def find(self, ids: Collection[int]) -> dict[int, Host]:
+        """Return the hosts by id; UnknownHosts names those that are missing."""
+        if not ids:
+            return {}
+        with translated():
+            texts = self._redis.hmget(self._keys.hosts, [str(host) for host in ids])
+        missing = [host for host, text in zip(ids, texts, strict=True) if text is None]
+        if missing:
+            raise UnknownHosts(missing)
+        return {host: _host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
+
+    def page(
+        self, *, page: int, size: int, keyword: str = "", statuses: Collection[str] = (), descending: bool = False
+    ) -> tuple[list[Host], int]:
+        """Return one page (from 1) of the hosts by id, and how many there are in all pages.
+
+        `keyword` is looked for in name, address and alias, without regard to case.
+        """
+        with translated():
+            ids = [int(i) for i in self._redis.zrange(self._keys.host_index, 0, -1)]
+            if descending:
+                ids.reverse()
+            if not keyword and not statuses:
+                wanted = ids[(page - 1) * size : page * size]
+                texts = self._redis.hmget(self._keys.hosts, [str(i) for i in wanted]) if wanted else []
+                return [_host(text) for text in texts if text], len(ids)
+            texts = self._redis.hmget(self._keys.hosts, [str(i) for i in ids]) if ids else []
+        word = keyword.casefold()
+        hosts = [host for host in (_host(text) for text in texts if text) if _matches(host, word, statuses)]
+        return hosts[(page - 1) * size : page * size], len(hosts)
+
+    def delete(self, ids: Collection[int]) -> None:
+        """Forget all of these hosts or none.
+
+        Raises:
+            UnknownHosts: some are not enrolled.
+            HostsInUse: some are held by a task, or a task waits for them.
+        """
+        keys = self._keys
+        with translated(), self._redis.pipeline() as pipe:
+            while True:
+                try:
+                    pipe.watch(keys.hosts, keys.holders, keys.waiting)
+                    hosts = self.find(ids)
+                    self._refuse_used(list(hosts))
+                    pipe.multi()
+                    for host in hosts.values():
+                        pipe.hdel(keys.addresses, f"{host.address} {host.ssh_port}")
+                        pipe.hdel(keys.hosts, str(host.id))
+                        pipe.hdel(keys.agents, str(host.id))
+                        pipe.zrem(keys.host_index, str(host.id))
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return
+
+    def _refuse_used(self, ids: Sequence[int]) -> None:
+        held = self._redis.hmget(self._keys.holders, [str(host) for host in ids])
+        uses = [(host, int(task)) for host, task in zip(ids, held, strict=True) if task and task != "-"]
+        for host, task in zip(ids, held, strict=True):
+            if task == "-":
+                head = self._redis.zrangebylex(self._keys.waiting, f"[{host}:", f"({host};", 0, 1)
+                uses += [(host, int(member.split(":")[2])) for member in head]
+        if uses:
+            raise HostsInUse(uses)
+
+    def agent(self, host_id: int) -> Agent | None:
+        """Return what was last seen of the agent on the host, None where no task has looked yet."""
+        with translated():
+            text = self._redis.hget(self._keys.agents, str(host_id))
+        if text is None:
+            return None
+        fields = json.loads(text)
+        return Agent(**{**fields, "status": AgentStatus(fields["status"])})
+
+
+def _host(text: str) -> Host:
+    fields = json.loads(text)
+    return Host(**{**fields, "status": HostStatus(fields["status"])})
+
+
+def _matches(host: Host, word: str, statuses: Collection[str]) -> bool:
+    if statuses and host.status not in statuses:
+        return False
+    return not word or any(word in text.casefold() for text in (host.name, host.address, host.alias))

@@ -1,0 +1,107 @@
+"""The workers that are alive, and the shards that each is to consume."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dag.script import translated
+from dag.shard import shards, spread
+from dag.store import Store
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A live worker as its own heartbeat described it; `queues` are those that it consumes."""
+
+    name: str
+    zone: str
+    queues: frozenset[str]
+    draining: bool = False
+
+
+@dataclass(frozen=True)
+class Move:
+    """One order to one worker: consume a queue, or no longer."""
+
+    worker: str
+    queue: str
+    add: bool
+
+
+class Roster:
+    """Live workers and the wanted spread of shards over them; `alive_seconds` without a heartbeat is dead."""
+
+    def __init__(self, store: Store, *, alive_seconds: float) -> None:
+        self._store = store
+        self._alive_ms = int(alive_seconds * 1000)
+
+    def beat(self, worker: Worker) -> None:
+        """Tell that the worker is alive, and what it consumes."""
+        text = json.dumps({"zone": worker.zone, "queues": sorted(worker.queues), "draining": worker.draining})
+        with translated(), self._store.redis.pipeline() as pipe:
+            pipe.zadd(self._store.keys.workers, {worker.name: self._now() + self._alive_ms})
+            pipe.hset(self._store.keys.worker_info, worker.name, text)
+            pipe.execute()
+
+    def leave(self, name: str) -> None:
+        """Take a worker that ended in order off the list."""
+        with translated(), self._store.redis.pipeline() as pipe:
+            pipe.zrem(self._store.keys.workers, name)
+            pipe.hdel(self._store.keys.worker_info, name)
+            pipe.execute()
+
+    def alive(self) -> list[Worker]:
+        """Return the live workers by name, and forget those that have been silent for a while."""
+        now = self._now()
+        with translated(), self._store.redis.pipeline() as pipe:
+            pipe.zrangebyscore(self._store.keys.workers, now, "+inf")
+            pipe.zrangebyscore(self._store.keys.workers, "-inf", now - 10 * self._alive_ms)
+            pipe.hgetall(self._store.keys.worker_info)
+            names, long_gone, infos = pipe.execute()
+        for name in long_gone:
+            self.leave(name)
+        return [_worker(name, infos[name]) for name in sorted(names) if name in infos]
+
+    def balance(self, zones: Mapping[str, int], *, leader: str) -> list[Move]:
+        """Spread each zone's shards (zone to number of shards) over its workers; return what is to be changed.
+
+        Only one scheduler at a time does it: `leader` takes a short lock. A queue is given to its new worker only
+        when its old one has let go or is dead, so that a host meets one worker at a time.
+        """
+        keys = self._store.keys
+        with translated():
+            if not self._store.redis.set(keys.balancer, leader, nx=True, px=1000):
+                return []
+            before = self._store.redis.hgetall(keys.shards)
+        workers = self.alive()
+        wanted: dict[str, str] = {}
+        for zone in sorted({*zones, *(worker.zone for worker in workers)}):
+            names = [w.name for w in workers if w.zone == zone and not w.draining]
+            wanted |= spread(shards(zone, zones.get(zone, max(zones.values()))), names, before)
+        if wanted and wanted != before:
+            with translated():
+                self._store.redis.hset(keys.shards, mapping=dict(wanted))
+        return _moves(workers, wanted)
+
+    def _now(self) -> int:
+        given = self._store.clock()
+        if given:
+            return int(given)
+        with translated():
+            seconds, micros = self._store.redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _moves(workers: list[Worker], wanted: Mapping[str, str]) -> list[Move]:
+    consumed = {queue for worker in workers for queue in worker.queues}
+    moves = []
+    for worker in workers:
+        mine = {queue for queue, owner in wanted.items() if owner == worker.name}
+        moves += [Move(worker.name, queue, add=False) for queue in sorted(worker.queues - mine)]
+        moves += [Move(worker.name, queue, add=True) for queue in sorted(mine - consumed)]
+    return moves
+
+
+def _worker(name: str, text: str) -> Worker:
+    fields = json.loads(text)
+    return Worker(name, fields["zone"], frozenset(fields["queues"]), fields["draining"])

@@ -1,0 +1,221 @@
+"""The scheduler: hands out what is READY, finds what was lost, gives free hosts on, spreads the shards.
+
+Any number may run. Each message of the ready stream goes to one of them; one that dies keeps its messages in the
+group's pending list, from which the others take them over. Everything here may happen twice without harm: the scripts
+refuse what is not the newest.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
+from dag.error import MusterError, StoreUnavailable, UnknownHosts
+from dag.graph import Graph
+from dag.host import Host
+from dag.registry import HostRegistry
+from dag.roster import Move, Roster
+from dag.shard import shard_of
+from dag.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """One node as it is handed to the workers: all that a message holds."""
+
+    task_id: int
+    subtask_id: int
+    offset: int
+    attempt: int
+    host_id: int | None
+    index: int
+    action: str
+    title: str
+    timeout_seconds: int
+    queue: str
+    address: str
+    trace_id: str
+
+
+class Publisher(Protocol):
+    """The way to the workers; Celery's lives with the workers."""
+
+    def publish(self, dispatches: Sequence[Dispatch]) -> None:
+        """Send one message a node; StoreUnavailable where the broker is away (some may have gone)."""
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages stand in the queue."""
+
+    def steer(self, moves: Sequence[Move]) -> None:
+        """Tell workers which queues to consume from now on."""
+
+
+@dataclass(frozen=True)
+class SchedulerLimits:
+    """The scheduler's numbers; what each is for stands beside its default in the settings."""
+
+    begin_within_seconds: float
+    most_lost: int
+    sweep_seconds: float
+    claim_after_seconds: float
+    balance_seconds: float
+    retention_seconds: int
+    shards_per_zone: int
+    batch: int = 64
+    block_ms: int = 500
+
+
+class Every:
+    """A step that is taken at most once in so many seconds."""
+
+    def __init__(self, seconds: float, step: Callable[[], None]) -> None:
+        self._seconds, self._step, self._next = seconds, step, 0.0
+
+    def maybe(self) -> None:
+        """Take the step where it is time."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + self._seconds
+            self._step()
+
+
+class Scheduler:
+    """One scheduler process's work, until `stop` is set."""
+
+    def __init__(
+        self, store: Store, hosts: HostRegistry, roster: Roster, publisher: Publisher, name: str, limits: SchedulerLimits
+    ) -> None:
+        self._store, self._hosts, self._roster, self._publisher = store, hosts, roster, publisher
+        self._name, self._limits = name, limits
+        self._stream = ReadyStream(store, name)
+        self._hand = HandOut(store, retention_seconds=limits.retention_seconds)
+        self._chores = (
+            Every(limits.sweep_seconds, self.sweep),
+            Every(limits.sweep_seconds, store.admit_waiting),
+            Every(limits.claim_after_seconds, self._claim),
+            Every(limits.balance_seconds, self._balance),
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; while Redis is away, try again every half second."""
+        opened = False
+        while not stop.is_set():
+            try:
+                if not opened:
+                    self._stream.open()
+                    opened = True
+                self.tick()
+            except StoreUnavailable as error:
+                log.warning("waiting for Redis: %s", error)
+                opened = False
+                stop.wait(0.5)
+
+    def tick(self) -> None:
+        """Do the chores that are due, then hand out what has become ready since."""
+        for chore in self._chores:
+            chore.maybe()
+        self._handle(self._stream.read(count=self._limits.batch, block_ms=self._limits.block_ms))
+
+    def _handle(self, entries: Sequence[Entry]) -> None:
+        done = []
+        try:
+            for entry in entries:
+                self._act(entry)
+                done.append(entry)
+        finally:
+            self._stream.done(done)
+
+    def _act(self, entry: Entry) -> None:
+        fields = entry.fields
+        match fields["kind"]:
+            case "nodes":
+                self._hand_out(int(fields["task"]), int(fields["first"]), int(fields["count"]))
+            case "host":
+                self._hand.grant(int(fields["host"]))
+            case "release":
+                if task := self._hand.info(int(fields["task"])):
+                    self._hand.release(task)
+            case other:
+                raise MusterError(f"The ready stream has a message of unknown kind {other!r}.")
+
+    def _hand_out(self, task_id: int, first: int, count: int) -> None:
+        task = self._hand.info(task_id)
+        if task is None:
+            return
+        within = int(self._limits.begin_within_seconds * 1000)
+        nodes = self._hand.ready_nodes(task_id, first, count, begin_within_ms=within)
+        graph = Graph(task.stages, len(task.host_ids), task.base)
+        places = [(offset, attempt, *graph.place(offset)) for offset, attempt in nodes]
+        hosts = self._find({task.host_ids[inner] for _o, _a, _s, inner in places})
+        self._publisher.publish([self._dispatch(task, hosts, *place) for place in places])
+
+    def _find(self, ids: set[int]) -> dict[int, Host]:
+        try:
+            return self._hosts.find(ids)
+        except UnknownHosts as error:
+            # A host that was deleted since: its node is handed out all the same, and fails with that reason.
+            return self._find(ids - set(error.ids))
+
+    def _dispatch(
+        self, task: TaskInfo, hosts: dict[int, Host], offset: int, attempt: int, stage: int, inner: int
+    ) -> Dispatch:
+        step, host_id = task.stages[stage], task.host_ids[inner]
+        host = hosts.get(host_id)
+        zone = host.zone if host else "default"
+        return Dispatch(
+            task_id=task.id,
+            subtask_id=task.base + offset,
+            offset=offset,
+            attempt=attempt,
+            host_id=host_id,
+            index=inner,
+            action=step.action,
+            title=step.name,
+            timeout_seconds=step.timeout_seconds,
+            queue=shard_of(host_id, zone, self._limits.shards_per_zone),
+            address=host.address if host else "",
+            trace_id=task.trace_id,
+        )
+
+    def sweep(self) -> None:
+        """Find runs whose lease or dispatch has run out, and hand them out again or fail them."""
+        for task_id, offset, attempt in self._hand.due(limit=1000):
+            task = self._hand.info(task_id)
+            if task is None:
+                self._hand.forget(task_id, offset, attempt)
+                continue
+            self._expire(task, offset, attempt)
+
+    def _expire(self, task: TaskInfo, offset: int, attempt: int) -> None:
+        stage, inner = Graph(task.stages, len(task.host_ids), task.base).place(offset)
+        host = self._find({task.host_ids[inner]}).get(task.host_ids[inner])
+        queue = shard_of(task.host_ids[inner], host.zone if host else "default", self._limits.shards_per_zone)
+        limit = task.stages[stage].timeout_seconds
+        answer = self._hand.expire(
+            task.id,
+            offset,
+            attempt,
+            most_lost=self._limits.most_lost,
+            timeout_seconds=limit,
+            log=(
+                f"The worker that ran attempt {attempt} was lost (its lease ran out), and so were those before it: at most "
+                f"{self._limits.most_lost} runs may be lost and no run may pass {limit} s. FAILED.\n"
+            ),
+            # Still in its queue: the message is not lost, it waits for a worker.
+            wait_ms=int(self._limits.begin_within_seconds * 1000) if self._publisher.waiting(queue) else 0,
+        )
+        if answer in ("ready", "failed"):
+            log.warning("task %s: run %s of subtask %s was lost: %s", task.id, attempt, task.base + offset, answer)
+
+    def _claim(self) -> None:
+        idle = int(self._limits.claim_after_seconds * 1000)
+        self._handle(self._stream.claim(idle_ms=idle, count=self._limits.batch))
+
+    def _balance(self) -> None:
+        zones = {"default": self._limits.shards_per_zone}
+        self._publisher.steer(self._roster.balance(zones, leader=self._name))

@@ -1,0 +1,80 @@
+"""A task and its nodes as values: what the store gives to whoever reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dag.state import NodeStatus, Operation, TaskStatus
+
+
+class Scope(StrEnum):
+    """How many nodes a stage has; the value is the letter by which the scripts know it."""
+
+    HOST = "h"
+    WAIT = "w"
+    ONCE = "o"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a definition: all its nodes do the same, on one host each (or once, or as a Wait node)."""
+
+    name: str
+    class_name: str
+    series_id: int
+    timeout_seconds: int
+    action: str
+    scope: Scope = Scope.HOST
+    prohibit_rollback: bool = False
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An operation on hosts as data: its name and its stages in the order in which they run."""
+
+    key: str
+    name: str
+    stages: tuple[Stage, ...]
+    prohibit_rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step of a task, on one host; times are ms since the epoch.
+
+    `attempt` counts every hand-out to a worker (it fences), `run_time` what the contract calls runTime:
+    1, and one more for each retry that somebody asked for.
+    """
+
+    id: int
+    stage: Stage
+    parallel_idx: int
+    host_id: int | None
+    status: NodeStatus
+    operation: Operation
+    attempt: int
+    run_time: int
+    executor: str
+    started_at: int | None
+    finished_at: int | None
+    upstreams: Sequence[int]
+    downstreams: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A whole task with its nodes in the order of their stages; times are ms since the epoch."""
+
+    id: int
+    name: str
+    creator: str
+    executor: str
+    operation: Operation
+    status: TaskStatus
+    created_at: int
+    started_at: int
+    finished_at: int | None
+    prohibit_rollback: bool
+    host_ids: tuple[int, ...]
+    trace_id: str
+    nodes: list[Node]

@@ -1,0 +1,40 @@
+"""The Celery application: how messages travel. The scheduler publishes with it, the workers consume with it."""
+
+from celery import Celery
+
+from config.settings import Settings
+
+# A worker must start with one queue; its shards come by add_consumer. Nothing is ever sent to this one.
+IDLE_QUEUE = "muster.idle"
+
+
+def broker_url(settings: Settings) -> str:
+    """Return the broker's URL: the one set, or database 1 of the store's server."""
+    if settings.redis.broker_url:
+        return settings.redis.broker_url
+    head, _, _database = settings.redis.url.rpartition("/")
+    return f"{head}/1"
+
+
+def create_celery(settings: Settings) -> Celery:
+    """Return the application: JSON only, no results, early acknowledgement, prefetch 1, events for Flower."""
+    app = Celery("muster", set_as_current=False)
+    app.conf.update(
+        broker_url=broker_url(settings),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_keepalive": True, "retry_on_timeout": True},
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_default_queue=IDLE_QUEUE,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=True,
+        task_send_sent_event=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        # A lost broker connection must not cancel what runs: the store's leases decide that.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    return app

@@ -1,0 +1,163 @@
+"""Runs one node: begin, act on the host, report. One outcome, one match."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+from dag.error import StoreUnavailable, UnknownHosts
+from dag.host import Agent, Host
+from dag.lease import Begun, Leases, Report, Run
+from dag.registry import HostRegistry
+from workers.action.action import Action, ActionRequest, ActionResult
+from workers.held import HeldRuns
+from workers.profile.profile import ProfileError, load_profile
+from workers.remote.executor import Completed
+from workers.remote.error import RemoteCancelled, RemoteError
+from workers.remote.log import run_log
+
+log = logging.getLogger(__name__)
+
+
+class StepFailed(Exception):
+    """A node failed; the reason is in its log, and Flower shows it."""
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The action has seen its effect."""
+
+    report: Report
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The action, or the way to the host, failed."""
+
+    reason: str
+    report: Report
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The run is not this worker's any more; whoever has it reports."""
+
+    reason: str
+
+
+Outcome = Succeeded | Failed | Lost
+
+
+class RemoteExecutor(Protocol):
+    """Runs a script on a host."""
+
+    def run(self, host: Host, script: str, *, timeout_seconds: float, cancelled: Event) -> Completed:
+        """Return what the script printed and its exit code; RemoteError where it could not be run to its end."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A message's content: which run, which action, how long at most."""
+
+    run: Run
+    action: str
+    timeout_seconds: int
+    trace_id: str = ""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs nodes in this worker process; used by all its threads at once."""
+
+    leases: Leases
+    hosts: HostRegistry
+    executor: RemoteExecutor
+    actions: Mapping[str, Action]
+    held: HeldRuns
+    name: str
+    profile_dir: Path | None = None
+    wait: Callable[[float], None] = field(default=time.sleep)
+
+    def run(self, step: Step) -> str:
+        """Run a node to its end and return what became of it.
+
+        Raises:
+            StepFailed: it failed; the store knows.
+        """
+        asked_at = time.monotonic()
+        begun = self.leases.begin(step.run, self.name)
+        if begun is None:
+            return "refused: not the newest attempt, or not READY"
+        with self.held.holding(step.run, asked_at) as cancelled:
+            outcome = self._execute(step, begun, cancelled)
+            return self._report(step, outcome)
+
+    def _report(self, step: Step, outcome: Outcome) -> str:
+        match outcome:
+            case Succeeded(report):
+                taken = self._until_taken(self.leases.complete, step.run, report)
+                return "succeeded" if taken else "succeeded, but another attempt holds the node"
+            case Failed(reason, report):
+                self._until_taken(self.leases.fail, step.run, report)
+                raise StepFailed(reason)
+            case Lost(reason):
+                return f"given up: {reason}"
+
+    def _until_taken(self, end: Callable[[Run, Report], bool], run: Run, report: Report) -> bool:
+        # What was done on a host is not thrown away because Redis is away: it is told once Redis is back, and
+        # the script refuses it should the attempt no longer stand.
+        while True:
+            try:
+                return end(run, report)
+            except StoreUnavailable as error:
+                log.warning("run %s waits to be reported: %s", run.name, error)
+                self.wait(0.5)
+
+    def _execute(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
+        started = datetime.now(UTC)
+        try:
+            host, request, action = self._request(step, begun)
+        except (UnknownHosts, ProfileError) as error:
+            return Failed(str(error), self._log(step, begun, started, str(error)))
+        try:
+            done = self.executor.run(
+                host, action.build(request), timeout_seconds=step.timeout_seconds, cancelled=cancelled
+            )
+            result = action.read(done, request)
+        except RemoteCancelled as error:
+            return Lost(str(error))
+        except RemoteError as error:
+            return Failed(str(error), self._log(step, begun, started, str(error)))
+        return self._judge(step, begun, started, done, result)
+
+    def _request(self, step: Step, begun: Begun) -> tuple[Host, ActionRequest, Action]:
+        host = self.hosts.get(step.run.host_id or 0)
+        profile = load_profile(host.profile, self.profile_dir).fill(host.variables)
+        request = ActionRequest(host, profile, begun.facts, begun.token, step.timeout_seconds)
+        return host, request, self.actions[step.action]
+
+    def _judge(
+        self, step: Step, begun: Begun, started: datetime, done: Completed, result: ActionResult
+    ) -> Outcome:
+        if result.fenced:
+            return Lost("a newer attempt is at work on the host")
+        text = self._log(step, begun, started, "" if result.ok else result.reason, done)
+        report = Report(text.log, {**begun.facts, **result.facts}, _seen(result.agent, step.run.task_id))
+        return Succeeded(report) if result.ok else Failed(result.reason, report)
+
+    def _log(
+        self, step: Step, begun: Begun, started: datetime, reason: str, done: Completed | None = None
+    ) -> Report:
+        head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
+        return Report(run_log(begun.operation, started, head, done, reason))
+
+
+def _seen(agent: Agent | None, task_id: int) -> Agent | None:
+    if agent is None:
+        return None
+    fields: dict[str, Any] = {**vars(agent), "task_id": task_id, "seen_at": int(time.time() * 1000)}
+    return Agent(**fields)
