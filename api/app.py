@@ -1,0 +1,55 @@
+"""Makes the Flask app."""
+
+from flask import Flask, Response
+from werkzeug.routing import IntegerConverter
+
+from api import envelope, error
+from api.codec import OrjsonProvider
+from api.resource.agents import agents
+from api.resource.health import health
+from api.resource.hosts import hosts
+from api.resource.tasks import tasks
+from api.service import NAME, Services
+from api.user import UserStore
+from config.settings import Settings
+from dag.registry import HostRegistry
+from dag.store import Store
+
+PREFIX = "/api/v2"
+
+
+class MusterFlask(Flask):
+    """Flask with fast and strict JSON."""
+
+    json_provider_class = OrjsonProvider
+
+
+class IdConverter(IntegerConverter):
+    """An id in a path: up to 19 ASCII digits; anything else is no such page."""
+
+    regex = "[0-9]{1,19}"
+
+
+def create_app(store: Store, registry: HostRegistry, users: UserStore, settings: Settings) -> Flask:
+    """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
+    app = MusterFlask("muster", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
+    app.extensions[NAME] = Services(store, registry, users, settings)
+    app.url_map.converters["id"] = IdConverter
+    # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
+    app.url_map.merge_slashes = False
+    app.before_request(envelope.open_call)
+    app.after_request(_guard_answer)
+    error.register(app)
+    for blueprint in (agents, hosts, tasks):
+        app.register_blueprint(blueprint, url_prefix=PREFIX)
+        app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
+    app.register_blueprint(health)
+    return app
+
+
+def _guard_answer(response: Response) -> Response:
+    """Keep answers, which are for one caller and one moment, out of caches."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,63 @@
+"""Reads a request's body or query through its schema."""
+
+from typing import Any
+
+from flask import g, request
+from marshmallow import Schema
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
+
+from api.codec import parse
+from api.error import HostsNamed
+
+
+def read(schema: Schema) -> Any:
+    """Return the JSON body as the schema gives it.
+
+    Raises:
+        BadRequest: no body, no JSON, or no object.
+        RequestEntityTooLarge: more than `max_body_bytes`.
+        UnsupportedMediaType: a body that is not declared as JSON.
+        ValidationError: the body breaks the schema.
+
+    """
+    body = request.get_data(cache=False)
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+        # Werkzeug cuts a chunked body off at the limit without a word.
+        raise RequestEntityTooLarge
+    if not body:
+        raise BadRequest("The request body is missing.")
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("The body must be sent as Content-Type: application/json.")
+    try:
+        value = parse(body)
+    except ValueError:
+        raise BadRequest("Malformed JSON request") from None
+    if not isinstance(value, dict):
+        raise BadRequest("The request body must be a JSON object.")
+    return schema.load(value)
+
+
+def read_hosts(schema: Schema) -> list[int]:
+    """Return the host ids of the body, and note where they stood for errors about single hosts.
+
+    The schema must give exactly one list of ids, whatever the field is called.
+
+    Raises:
+        what `read` raises.
+
+    """
+    found: dict[str, list[int]] = read(schema)
+    ((field, ids),) = found.items()
+    g.hosts_named = HostsNamed(type(schema).__name__, field, ids)
+    return ids
+
+
+def read_query(schema: Schema) -> Any:
+    """Return the query string as the schema gives it; a name that is given twice is a list to the schema.
+
+    Raises:
+        ValidationError: the query breaks the schema.
+
+    """
+    given = request.args.to_dict(flat=False)
+    return schema.load({name: values[0] if len(values) == 1 else values for name, values in given.items()})

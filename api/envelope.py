@@ -1,0 +1,88 @@
+"""The envelope of every answer, as the contract's "Paths and the envelope" has it."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, current_app, g
+
+from api import instant
+from api.service import services
+
+MOST_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class SubError:
+    """One fault of a request: where it is, what was there and what is wrong with it."""
+
+    object: str
+    field: str
+    rejected: Any
+    message: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a call was refused: the contract's code, the HTTP status and what to tell the caller.
+
+    `target` names the part of the request that is at fault ("" where there is none).
+    """
+
+    code: int
+    status: int
+    message: str
+    target: str = ""
+    sub_errors: Sequence[SubError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_call() -> None:
+    """Note when the call came and give it a trace id of 16 hex digits."""
+    g.began = time.perf_counter()
+    g.trace_id = secrets.token_hex(8)
+
+
+def server_name() -> str:
+    """Return what the envelope's `server` says: the setting, else host name and process id."""
+    return services().settings.api.server_name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def success(data: Any = None) -> Response:
+    """Return a 200 with `data`; a call that has nothing to tell has no `data`."""
+    body = {} if data is None else {"data": data}
+    return current_app.make_response(current_app.json.response({**body, **_frame(200)}))
+
+
+def failure(refusal: Refusal) -> Response:
+    """Return the refusal in its envelope; of more than 100 faults the first 100 are listed."""
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+    if refusal.target:
+        error["target"] = refusal.target
+    if refusal.sub_errors:
+        error["subErrors"] = [_sub_error(sub) for sub in refusal.sub_errors[:MOST_SHOWN]]
+    response = current_app.make_response(
+        current_app.json.response({"error": error, **_frame(refusal.status)})
+    )
+    response.status_code = refusal.status
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _sub_error(sub: SubError) -> dict[str, Any]:
+    return {"object": sub.object, "field": sub.field, "rejectedValue": sub.rejected, "message": sub.message}
+
+
+def _frame(status: int) -> dict[str, Any]:
+    return {
+        "duration": round((time.perf_counter() - g.began) * 1000),
+        "server": server_name(),
+        "status": status,
+        "successful": status < 400,
+        "timestamp": instant.now(),
+        "traceId": g.trace_id,
+    }

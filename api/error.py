@@ -1,0 +1,200 @@
+"""What a refused call is told: the one place where errors get their code, HTTP status, target and details.
+
+The codes are the contract's ("Paths and the envelope").
+"""
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from api.codec import shorten, shown
+from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
+from api.user import IllegalUser, UserExists
+from dag.error import (
+    DuplicateHost,
+    HostsInUse,
+    MusterError,
+    PartitionMismatch,
+    StoreUnavailable,
+    UnknownHosts,
+    UnknownSubtask,
+    UnknownTask,
+)
+
+ILLEGAL_ARGUMENT = 10001
+NOT_FOUND = 10002
+UNEXPECTED = 10010
+UNKNOWN_TASK = 20000
+NOT_AUTHENTICATED = 30000
+NOT_PERMITTED = 30014
+AGENT_STATE = 40000
+
+RETRY_AFTER_SECONDS = 2
+UNKNOWN_FIELD = "Unknown field."  # marshmallow's message
+
+log = structlog.get_logger()
+
+
+class InvalidRequest(ValidationError):
+    """A body or a query against its schema; `request_name` is the envelope's `object`."""
+
+    def __init__(self, error: ValidationError, data: Any, request_name: str) -> None:
+        super().__init__(error.messages, data=data)
+        self.request_name = request_name
+
+
+class HostsNamed:
+    """Where a request names hosts: the field and the ids in it, for errors about single hosts."""
+
+    def __init__(self, request_name: str, field: str, ids: Sequence[int]) -> None:
+        self.request_name, self.field, self._ids = request_name, field, ids
+
+    def sub_errors(self, faults: Sequence[tuple[int, str]]) -> list[SubError]:
+        """Return (host id, message) as the envelope's sub-errors, each with its place in the list."""
+        places = {host: f"{self.field}[{at}]" for at, host in enumerate(self._ids)}
+        name = self.request_name
+        return [SubError(name, places.get(host, self.field), host, text) for host, text in faults]
+
+
+UNKNOWN_CAUSE = Refusal(UNEXPECTED, 500, "Unexpected error; the log has more under the trace id.")
+ANY_HOST = HostsNamed("request", "hostId", ())
+
+
+def _unknown_hosts(error: UnknownHosts, named: HostsNamed) -> Refusal:
+    subs = named.sub_errors([(host, f"Host {host} does not exist.") for host in error.ids])
+    return Refusal(NOT_FOUND, 404, str(error), named.field, subs)
+
+
+def _hosts_in_use(error: HostsInUse, named: HostsNamed) -> Refusal:
+    text = "Task {} holds host {} or waits for it."
+    subs = named.sub_errors([(host, text.format(task, host)) for host, task in error.ids])
+    return Refusal(AGENT_STATE, 409, str(error), named.field, subs)
+
+
+def _duplicate_host(error: DuplicateHost, _: HostsNamed) -> Refusal:
+    sub = SubError("HostCreation", "hostBasicDataList", f"{error.address} {error.port}", str(error))
+    return Refusal(ILLEGAL_ARGUMENT, 400, str(error), "hostBasicDataList", [sub])
+
+
+def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
+    # The reason names servers and ports: it goes to the log, not to the caller.
+    text = "The store of tasks and hosts is not available; nothing was changed. Try again."
+    return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
+    return lambda error, _: Refusal(code, status, str(error), target)
+
+
+MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
+    UnknownHosts: _unknown_hosts,
+    HostsInUse: _hosts_in_use,
+    DuplicateHost: _duplicate_host,
+    StoreUnavailable: _away,
+    UnknownTask: _plain(UNKNOWN_TASK, 404, "taskId"),
+    UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
+    UserExists: _plain(ILLEGAL_ARGUMENT, 400, "name"),
+    IllegalUser: _plain(ILLEGAL_ARGUMENT, 400, "name"),
+    PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
+}
+_HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}
+
+
+def refusal(error: Exception) -> Refusal:
+    """Return what the caller is told; an error without a mapping is unexpected (500, no details)."""
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        return _http(error)
+    for kind in type(error).__mro__:
+        if kind in MAPPED:
+            return MAPPED[kind](error, g.get("hosts_named", ANY_HOST))
+    return UNKNOWN_CAUSE
+
+
+def _http(error: HTTPException) -> Refusal:
+    status = error.code or 500
+    headers = {"WWW-Authenticate": 'Basic realm="muster"'} if status == 401 else {}
+    methods = getattr(error, "valid_methods", None)
+    if methods:
+        headers["Allow"] = ", ".join(sorted(methods))
+    code = _HTTP_CODES.get(status, ILLEGAL_ARGUMENT if status < 500 else UNEXPECTED)
+    return Refusal(code, status, error.description or error.name, headers=headers)
+
+
+def _invalid(error: ValidationError) -> Refusal:
+    faults = list(_faults(error.messages, ()))
+    name = error.request_name if isinstance(error, InvalidRequest) else "request"
+    subs = [_sub_error(name, error.data, path, text) for path, text in faults[:MOST_SHOWN]]
+    if len(subs) == 1 and not subs[0].field:
+        return Refusal(ILLEGAL_ARGUMENT, 400, f"Illegal argument: {subs[0].message}")
+    more = f" ({len(faults)} faults, the first {len(subs)} are listed)" if len(faults) > len(subs) else ""
+    text = f"Illegal argument {subs[0].field}: {subs[0].message}{more}"
+    return Refusal(ILLEGAL_ARGUMENT, 400, text, _spelled(faults[0][0][:1]), subs)
+
+
+Path = tuple[str | int, ...]
+
+
+def _faults(messages: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield (where, what) of marshmallow's nested messages, in the order of the fields."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from _faults(inner, path if key == "_schema" else (*path, key))
+    else:
+        for text in [messages] if isinstance(messages, str) else messages:
+            yield path, str(text)
+
+
+def _spelled(path: Path) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{shorten(part)}" for part in path)
+    # The names are the caller's own words, and they go into a line of the log.
+    return "".join(char if char.isprintable() else "?" for char in text.removeprefix("."))
+
+
+def _sub_error(name: str, data: Any, path: Path, fault: str) -> SubError:
+    # What may be a password is not sent back: answers end up in the logs of others.
+    secret = path[:1] == ("variables",) or fault == UNKNOWN_FIELD
+    return SubError(name, _spelled(path), None if secret else _rejected(data, path), fault)
+
+
+def _rejected(data: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return shown(data)
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the app in the envelope, and log one line for it."""
+    app.register_error_handler(Exception, _answer)
+
+
+def _answer(error: Exception) -> Response | HTTPException:
+    if isinstance(error, HTTPException) and (error.code or 500) < 400:
+        return error
+    if "trace_id" not in g:
+        open_call()
+    refused = refusal(error)
+    facts = {
+        "trace_id": g.trace_id,
+        "method": request.method,
+        "path": shorten(request.path),
+        "status": refused.status,
+        "code": refused.code,
+        "target": refused.target,
+    }
+    if refused.status >= 500:
+        # As text, made here: a renderer that shows local variables would show passwords.
+        cause = "" if isinstance(error, StoreUnavailable) else "".join(traceback.format_exception(error))
+        log.error("call failed", reason=shorten(str(error)), traceback=cause, **facts)
+    else:
+        log.warning("call refused", reason=refused.message, **facts)
+    return failure(refused)

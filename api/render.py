@@ -1,0 +1,123 @@
+"""Tasks and hosts in the contract's shapes: plain functions, since one answer may show 50,004 subtasks."""
+
+from typing import Any
+
+from api.instant import iso, iso_or_none
+from dag.host import Host
+from dag.state import NodeStatus, Operation, TaskStatus
+from dag.task import Node, Task
+
+
+def submission(task: Task) -> dict[str, Any]:
+    """Return the answer of an asynchronous call: the sample response's keys, with context, creator a string.
+
+    It shows the task as it was submitted, though a fast worker may have begun already: RUNNING, the first
+    nodes READY (PENDING where their host is busy with an earlier task), the rest PENDING.
+    """
+    return {
+        "context": {
+            "listMap": {"host_ids": [str(host) for host in task.host_ids]},
+            "parallel": False,
+            "parallelIdx": -1,
+            "stringMap": {"prohibit_rollback": "true" if task.prohibit_rollback else "false"},
+        },
+        "creator": task.creator,
+        "executor": task.executor,
+        "id": task.id,
+        "name": task.name,
+        "operation": Operation.EXECUTE.value,
+        "startTime": iso(task.started_at),
+        "status": TaskStatus.RUNNING.value,
+        "subtasks": [_as_submitted(node) for node in task.nodes],
+        "taskDefinitionId": -1,
+        "type": "MANUAL",
+    }
+
+
+def _as_submitted(node: Node) -> dict[str, Any]:
+    begun = not node.upstreams and node.status is not NodeStatus.PENDING
+    status = NodeStatus.READY if begun else NodeStatus.PENDING
+    return _subtask(node, status, Operation.EXECUTE, 1)
+
+
+def detail(task: Task, creator_id: int) -> dict[str, Any]:
+    """Return a task as GET shows it: creator an object, no context, and the times; those to come are null."""
+    created = iso(task.created_at)
+    return {
+        "createTime": created,
+        "creator": {"id": creator_id, "name": task.creator},
+        "executor": task.executor,
+        "finishTime": iso_or_none(task.finished_at),
+        "id": task.id,
+        "name": task.name,
+        "operation": task.operation.value,
+        "prohibitRollback": task.prohibit_rollback,
+        "startTime": iso(task.started_at),
+        "status": task.status.value,
+        "subtasks": [_detailed(node, created) for node in task.nodes],
+        "taskDefinitionId": -1,
+        "type": "MANUAL",
+    }
+
+
+def _detailed(node: Node, created: str) -> dict[str, Any]:
+    shape = _subtask(node, node.status, node.operation, node.run_time)
+    shape["createTime"] = created
+    shape["executor"] = node.executor
+    shape["finishTime"] = iso_or_none(node.finished_at)
+    shape["startTime"] = iso_or_none(node.started_at)
+    return shape
+
+
+def _subtask(node: Node, status: NodeStatus, operation: Operation, run_time: int) -> dict[str, Any]:
+    stage = node.stage
+    return {
+        "className": stage.class_name,
+        "description": stage.name,
+        "downstreams": list(node.downstreams),
+        "id": node.id,
+        "name": stage.name,
+        "nodeType": "JAVA_TASK",
+        "operation": operation.value,
+        "parallelIdx": node.parallel_idx,
+        "prohibitRollback": stage.prohibit_rollback,
+        "runTime": run_time,
+        "seriesId": stage.series_id,
+        "status": status.value,
+        "timeout": stage.timeout_seconds,
+        "upstreams": list(node.upstreams),
+    }
+
+
+def host(one: Host) -> dict[str, Any]:
+    """Return a host in the contract's shape, and Muster's user, profile, zone and labels.
+
+    Its variables stay inside: they may hold what only the worker is to know.
+    """
+    return {
+        "id": one.id,
+        "name": one.name or one.address,
+        "alias": one.alias,
+        "description": one.description,
+        "operatingSystem": one.operating_system,
+        "architecture": one.architecture,
+        "innerIpAddress": one.address,
+        "sshPort": one.ssh_port,
+        "kind": one.kind,
+        "idcId": one.idc_id,
+        "idcName": "",
+        "typeId": one.type_id,
+        "credentialId": one.credential_id,
+        "status": one.status.value,
+        "createTime": iso(one.created_at),
+        "user": one.user,
+        "profile": one.profile,
+        "zone": one.zone,
+        "labels": one.labels,
+    }
+
+
+def page(contents: list[Any], *, number: int, size: int, total: int) -> dict[str, Any]:
+    """Return one page (numbered from 1) in the contract's shape."""
+    counts = {"totalElements": total, "totalPages": -(-total // size), "number": number, "size": size}
+    return {"contents": contents, "page": counts}

@@ -1,0 +1,122 @@
+"""Fields that take a value as it is or refuse it: nothing is converted silently."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from api.error import InvalidRequest
+
+Sent = Mapping[str, Any] | None
+LARGEST_ID = 2**63 - 1
+LONGEST_TEXT = 256
+MOST_PAIRS, LONGEST_VALUE = 64, 1024
+
+_DIGITS = re.compile(r"[0-9]{1,10}")
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+
+
+class RequestSchema(Schema):
+    """The schema of a whole request: its errors know the request's name and what was sent."""
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        """Raise the error with the name of the schema, which the envelope calls `object`."""
+        raise InvalidRequest(error, data, type(self).__name__)
+
+
+def fault_of_whole(value: Any, least: int, most: int) -> str:
+    """Return what is wrong with a whole number, "" if nothing: 1.0, "1" and true are none."""
+    if type(value) is not int:
+        return "must be an integer"
+    if value < least:
+        return "must be positive" if least == 1 else f"must be at least {least}"
+    return f"must be at most {most}" if value > most else ""
+
+
+class Whole(fields.Field[int]):
+    """A JSON integer from `least` to `most`."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._least, self._most = least, most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> int:
+        fault = fault_of_whole(value, self._least, self._most)
+        if fault:
+            raise ValidationError(fault)
+        number: int = value
+        return number
+
+
+class QueryWhole(Whole):
+    """A whole number in a query: ASCII digits only."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> int:
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        return super()._deserialize(number, attr, data, **kwargs)
+
+
+def text(pattern: str = "", longest: int = LONGEST_TEXT, **kwargs: Any) -> fields.String:
+    """Return a field of printable text (no line breaks, no control characters) that matches the pattern."""
+    length = validate.Length(max=longest, error=f"must have at most {longest} characters")
+    # \Z and not $, which lets a last line break pass; marshmallow formats the message, hence the braces.
+    fault = f"must match {pattern}".replace("{", "{{").replace("}", "}}")
+    matching = validate.Regexp(rf"(?:{pattern})\Z", error=fault) if pattern else Printable()
+    return fields.String(validate=[length, matching], **kwargs)
+
+
+class Printable(validate.Validator):
+    """Refuses control characters: they would forge lines of logs and of shell scripts."""
+
+    def __call__(self, value: str) -> str:
+        """Return the value; ValidationError if it has one."""
+        if not value.isprintable():
+            raise ValidationError("must not contain control characters")
+        return value
+
+
+class TextMap(fields.Field[dict[str, str]]):
+    """An object of up to 64 short texts, whose names are identifiers or dotted labels."""
+
+    _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]{0,63}")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise ValidationError("must be an object")
+        if len(value) > MOST_PAIRS:
+            raise ValidationError(f"must have at most {MOST_PAIRS} entries")
+        faults = {name: [fault] for name, inner in value.items() if (fault := self._fault(name, inner))}
+        if faults:
+            raise ValidationError(faults)
+        return value
+
+    def _fault(self, name: str, value: Any) -> str:
+        if not self._NAME.fullmatch(name):
+            return f"a name must match {self._NAME.pattern}"
+        if not isinstance(value, str):
+            return "must be a string"
+        if len(value) > LONGEST_VALUE or not value.isprintable():
+            return f"must have at most {LONGEST_VALUE} characters and no control characters"
+        return ""
+
+
+class Address(fields.Field[str]):
+    """An IPv4 or IPv6 address or a host name, given back in its one canonical spelling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("must be a string")
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            return self._host_name(value)
+
+    @staticmethod
+    def _host_name(value: str) -> str:
+        labels = value.split(".")
+        # A last label of digits is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
+        if len(value) > 253 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
+            raise ValidationError("must be an IPv4 or IPv6 address or a host name")
+        return value.lower()

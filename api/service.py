@@ -1,0 +1,28 @@
+"""What the routes work with, handed to the app when it is made."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from api.user import UserStore
+from config.settings import Settings
+from dag.registry import HostRegistry
+from dag.store import Store
+
+NAME = "muster"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The tasks, the hosts, the users and the settings of one app."""
+
+    store: Store
+    registry: HostRegistry
+    users: UserStore
+    settings: Settings
+
+
+def services() -> Services:
+    """Return those of the app that answers the current request."""
+    return cast(Services, current_app.extensions[NAME])

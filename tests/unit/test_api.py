@@ -1,0 +1,344 @@
+"""Restarts and tasks over the real store on fakeredis: answers, and refusals, which write nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import fakeredis
+import pytest
+from flask.testing import FlaskClient
+from redis.exceptions import ConnectionError as RedisAway
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
+
+from api import error
+from api.app import create_app
+from api.user import Permission, UserStore
+from config.settings import ApiSettings, Settings
+from dag import error as engine_error
+from dag.host import Host
+from dag.registry import HostRegistry
+from dag.store import Store
+
+ADMIN = ("admin", "correct horse")
+VIEWER = ("viewer", "battery staple")
+RESTART = "/compute/hosts/batchRestartAgents"
+CREATE = "/compute/hosts/batchCreate"
+DELETE = "/compute/hosts/batchDelete"
+LIMIT = 8
+
+
+@dataclass
+class Api:
+    client: FlaskClient
+    redis: fakeredis.FakeRedis
+    registry: HostRegistry
+    store: Store
+    users: UserStore
+
+    def dump(self) -> dict[str, Any]:
+        return {key: self.redis.dump(key) for key in sorted(self.redis.keys())}
+
+    def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(path, data=data, auth=auth, **{"content_type": "application/json", **kwargs})
+
+    def get(self, path: str, auth: tuple[str, str] | None = ADMIN) -> TestResponse:
+        return self.client.get(path, auth=auth)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    redis = fakeredis.FakeRedis(decode_responses=True)
+    store, registry, users = Store(redis), HostRegistry(redis), UserStore(redis)
+    users.ensure_admin(*ADMIN)
+    users.add(*VIEWER, [Permission.HOST_VIEWER])
+    registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(1, 4)])
+    settings = Settings(api=ApiSettings(max_hosts=LIMIT, max_body_bytes=4096, server_name="here"))
+    yield Api(create_app(store, registry, users, settings).test_client(), redis, registry, store, users)
+    redis.close()
+
+
+def refused(answer: TestResponse, status: int, code: int) -> dict[str, Any]:
+    """Check the envelope of a failure and return its error."""
+    body = json.loads(answer.data)
+    assert (answer.status_code, body["status"], body["error"]["code"]) == (status, status, code)
+    assert set(body) == {"duration", "error", "server", "status", "successful", "timestamp", "traceId"}
+    assert body["successful"] is False
+    assert re.fullmatch(r"[0-9a-f]{16}", body["traceId"])
+    found: dict[str, Any] = body["error"]
+    return found
+
+
+BAD_IDS = [
+    ("a", "must be an integer", "a"),
+    ("2", "must be an integer", "2"),
+    (1.0, "must be an integer", 1.0),
+    (1.5, "must be an integer", 1.5),
+    (True, "must be an integer", True),
+    (None, "must be an integer", None),
+    ([1], "must be an integer", "[1]"),
+    ({"id": 1}, "must be an integer", '{"id": 1}'),
+    (-1, "must be positive", -1),
+    (0, "must be positive", 0),
+    (2**63, "must be at most 9223372036854775807", str(2**63)),
+    (10**200, "must be at most 9223372036854775807", "1" + "0" * 99 + "..."),
+    (1, "names the same host as the entry at 0", 1),
+]
+
+
+@pytest.mark.parametrize("field", ["hostIds", "hostids"])
+@pytest.mark.parametrize(("value", "message", "shown"), BAD_IDS)
+def test_a_bad_id_is_named_by_its_place(api: Api, field: str, value: Any, message: str, shown: Any) -> None:
+    before = api.dump()
+    found = refused(api.post(RESTART, {field: [1, value, 2]}), 400, 10001)
+    place = f"{field}[1]"
+    assert found["subErrors"] == [
+        {"object": "HostIds", "field": place, "rejectedValue": shown, "message": message}
+    ]
+    assert found["target"] == field
+    assert place in found["message"]
+    assert api.dump() == before
+
+
+def test_every_bad_id_is_named_and_the_list_is_capped(api: Api) -> None:
+    found = refused(api.post(RESTART, {"hostIds": [-1, 1, "x", 0]}), 400, 10001)
+    assert [sub["field"] for sub in found["subErrors"]] == ["hostIds[0]", "hostIds[2]", "hostIds[3]"]
+    extra = {f"f{n}": 1 for n in range(150)}
+    found = refused(api.post(RESTART, {"hostIds": [1], **extra}), 400, 10001)
+    assert len(found["subErrors"]) == 100
+    assert "150 faults, the first 100" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "target"),
+    [
+        ({}, "hostIds"),
+        ({"hostIds": []}, "hostIds"),
+        ({"hostids": []}, "hostids"),
+        ({"hostIds": None}, "hostIds"),
+        ({"hostIds": 1}, "hostIds"),
+        ({"hostIds": "1"}, "hostIds"),
+        ({"hostIds": {"0": 1}}, "hostIds"),
+        ({"hostIds": list(range(1, LIMIT + 2))}, "hostIds"),
+        ({"hostIds": [1], "hostids": [1]}, "hostids"),
+        ({"hostIds": [1], "force": True}, "force"),
+        ({"HOSTIDS": [1]}, "HOSTIDS"),
+        ({"hostIds": ["\x00" * 500]}, "hostIds"),
+    ],
+)
+def test_a_wrong_body_names_its_field(api: Api, body: Any, target: str) -> None:
+    before = api.dump()
+    found = refused(api.post(RESTART, body), 400, 10001)
+    assert target in {sub["field"].split("[")[0] for sub in found["subErrors"]}
+    assert api.dump() == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"hostIds=1",
+        b"[1]",
+        b"null",
+        b"1",
+        b'"x"',
+        b'{"hostIds":[NaN]}',
+        b'{"hostIds":[Infinity]}',
+        b'{"hostIds":[1],"hostIds":[2]}',
+        b'{"hostIds":[1]} x',
+        b'{"hostIds":["\\ud800"]}',
+        b'{"hostIds":["\xff"]}',
+        b'{"hostIds":[' + b"9" * 4000 + b"9" * 80 + b"]",
+        b"[" * 4000,
+        '{"hostIds":[1]}'.encode("utf-16"),
+    ],
+)
+def test_what_is_no_json_object_is_refused(api: Api, body: bytes) -> None:
+    before = api.dump()
+    refused(api.post(RESTART, body), 400, 10001)
+    assert api.dump() == before
+
+
+def test_malformed_json_is_called_so(api: Api) -> None:
+    assert refused(api.post(RESTART, b"{"), 400, 10001)["message"] == "Malformed JSON request"
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])
+def test_another_media_type_is_refused(api: Api, kind: str | None) -> None:
+    before = api.dump()
+    refused(api.post(RESTART, {"hostIds": [1]}, content_type=kind), 415, 10001)
+    assert api.dump() == before
+
+
+def test_a_large_body_is_refused(api: Api) -> None:
+    refused(api.post(RESTART, {"hostIds": [1], "x": "y" * 5000}), 413, 10001)
+
+
+@pytest.mark.parametrize(("padding", "status"), [(5000, 413), (10, 200)])
+def test_a_body_in_chunks_has_the_same_limit(api: Api, padding: int, status: int) -> None:
+    answer = api.client.post(
+        RESTART,
+        input_stream=BytesIO(b'{"hostIds":[1]}' + b" " * padding),
+        environ_overrides={"wsgi.input_terminated": True},
+        content_type="application/json",
+        auth=ADMIN,
+    )
+    assert answer.status_code == status
+
+
+def test_unknown_hosts_are_each_named(api: Api) -> None:
+    api.registry.delete([2])
+    before = api.dump()
+    found = refused(api.post(RESTART, {"hostids": [1, 2, 2**63 - 1]}), 404, 10002)
+    assert [(sub["field"], sub["rejectedValue"]) for sub in found["subErrors"]] == [
+        ("hostids[1]", 2),
+        ("hostids[2]", 2**63 - 1),
+    ]
+    assert found["target"] == "hostids"
+    assert api.dump() == before
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+@pytest.mark.parametrize("field", ["hostIds", "hostids"])
+def test_a_submission_can_be_followed(api: Api, prefix: str, field: str) -> None:
+    answer = api.post(prefix + RESTART, {field: [1, 3]}).json
+    assert answer is not None
+    assert answer["data"]["context"]["listMap"]["host_ids"] == ["1", "3"]
+    for path in ("/tasks/instances/", "/tasks/"):
+        task = json.loads(api.get(f"{prefix}{path}{answer['data']['id']}").data)["data"]
+        assert task["creator"] == {"id": 1, "name": "admin"}
+        assert "context" not in task
+        assert (task["prohibitRollback"], task["finishTime"]) == (False, None)
+        assert {"executor", "createTime", "startTime", "finishTime"} <= set(task["subtasks"][0])
+        assert [node["id"] for node in task["subtasks"]] == [
+            node["id"] for node in answer["data"]["subtasks"]
+        ]
+    assert api.store.load(answer["data"]["id"]).trace_id == answer["traceId"]
+
+
+def test_a_busy_host_waits(api: Api) -> None:
+    first, second = (json.loads(api.post(RESTART, {"hostIds": [1]}).data)["data"] for _ in range(2))
+    assert [n["status"] for n in first["subtasks"]] == ["READY"] + ["PENDING"] * 8
+    assert [n["status"] for n in second["subtasks"]] == ["PENDING"] * 9
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needs"),
+    [
+        ("POST", RESTART, 403),
+        ("POST", CREATE, 403),
+        ("POST", DELETE, 403),
+        ("GET", "/compute/hosts", 200),
+        ("GET", "/compute/hosts/1", 200),
+        ("GET", "/tasks/instances/1", 403),
+        ("GET", "/tasks/1", 403),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+def test_who_may_call(api: Api, prefix: str, method: str, path: str, needs: int) -> None:
+    before = api.dump()
+    for auth in (None, ("admin", "wrong"), ("nobody", "x"), ("", "")):
+        answer = api.client.open(prefix + path, method=method, auth=auth, json={"hostIds": [1]})
+        refused(answer, 401, 30000)
+        assert answer.headers["WWW-Authenticate"] == 'Basic realm="muster"'
+    answer = api.client.open(prefix + path, method=method, auth=VIEWER, json={"hostIds": [1]})
+    if needs == 403:
+        refused(answer, 403, 30014)
+    else:
+        assert answer.status_code == 200
+    assert api.dump() == before
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer x", "Basic", "Basic !!!", "Basic /////w==", "Basic bm9jb2xvbg==", "x"]
+)
+def test_a_strange_authorization_is_refused(api: Api, header: str) -> None:
+    refused(api.client.get("/compute/hosts", headers={"Authorization": header}), 401, 30000)
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+def test_what_is_not_there(api: Api, prefix: str) -> None:
+    assert (
+        refused(api.get(prefix + "/tasks/instances/99"), 404, 20000)["message"] == "Task 99 does not exist."
+    )
+    refused(api.get(prefix + "/tasks/99"), 404, 20000)
+    found = refused(api.get(prefix + "/compute/hosts/99"), 404, 10002)
+    assert found["subErrors"][0]["rejectedValue"] == 99
+    for path in (
+        "/compute/hosts/x",
+        "/compute/hosts/-1",
+        "/tasks/instances/1.0",
+        "/tasks/" + "9" * 5000,
+        "/nothing",
+    ):
+        refused(api.get(prefix + path), 404, 10002)
+    refused(api.get("//compute//hosts"), 404, 10002)
+
+
+def test_another_method(api: Api) -> None:
+    answer = api.get(RESTART)
+    refused(answer, 405, 10001)
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_redis_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise RedisAway("no route to secret-host:6379")
+
+    monkeypatch.setattr(api.redis.connection_pool, "get_connection", away)
+    for call in (
+        lambda: api.post(RESTART, {"hostIds": [1]}),
+        lambda: api.get("/tasks/1"),
+        lambda: api.get("/readyz"),
+    ):
+        answer = call()
+        refused(answer, 503, 10010)
+        assert answer.headers["Retry-After"] == "2"
+        assert "secret-host" not in answer.text
+    assert api.get("/healthz", auth=None).status_code == 200
+
+
+def test_health_needs_no_login(api: Api) -> None:
+    assert api.get("/healthz", auth=None).status_code == 200
+    assert api.get("/readyz", auth=None).status_code == 200
+
+
+def test_the_unexpected_tells_nothing_and_is_logged(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("inner workings")
+
+    monkeypatch.setattr(api.store, "load", broken)
+    with capture_logs() as lines:
+        answer = api.get("/tasks/1")
+    refused(answer, 500, 10010)
+    assert "inner workings" not in answer.text
+    assert "inner workings" in lines[0]["traceback"]
+    assert lines[0]["trace_id"] == json.loads(answer.data)["traceId"]
+
+
+def test_refusals_are_logged_without_secrets(api: Api) -> None:
+    with capture_logs() as lines:
+        answers = [
+            api.get("/compute/hosts", auth=("admin", "hunter2")),
+            api.post(CREATE, {"hostBasicDataList": [], "variables": {"pass": "hunter2\n"}, "hunter2": 1}),
+            api.post(RESTART, b"{", headers={"X-Note": "hunter2"}),
+        ]
+    assert [line["trace_id"] for line in lines] == [json.loads(answer.data)["traceId"] for answer in answers]
+    assert [line["status"] for line in lines] == [401, 400, 400]
+    assert ADMIN[1] not in str(lines)
+    assert "hunter2\n" not in str(lines)
+    assert "hunter2" not in answers[0].text + str(lines[0])
+
+
+def test_each_error_of_the_engine_is_mapped() -> None:
+    def below(kind: type) -> Iterator[type]:
+        for inner in kind.__subclasses__():
+            yield inner
+            yield from below(inner)
+
+    assert error.MAPPED.keys() >= set(below(engine_error.MusterError))

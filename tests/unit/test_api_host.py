@@ -1,0 +1,198 @@
+"""The hosts over the real registry on fakeredis: enrol, list, forget; what is refused writes nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fakeredis
+import pytest
+from flask.testing import FlaskClient
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
+
+from api.app import create_app
+from api.user import Permission, UserStore
+from config.settings import ApiSettings, Settings
+from dag.definition.batch_restart import BATCH_RESTART
+from dag.host import Host
+from dag.registry import HostRegistry
+from dag.store import Store
+
+ADMIN = ("admin", "correct horse")
+VIEWER = ("viewer", "battery staple")
+RESTART = "/compute/hosts/batchRestartAgents"
+CREATE = "/compute/hosts/batchCreate"
+DELETE = "/compute/hosts/batchDelete"
+LIMIT = 8
+
+
+@dataclass
+class Api:
+    client: FlaskClient
+    redis: fakeredis.FakeRedis
+    registry: HostRegistry
+    store: Store
+    users: UserStore
+
+    def dump(self) -> dict[str, Any]:
+        return {key: self.redis.dump(key) for key in sorted(self.redis.keys())}
+
+    def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post(path, data=data, auth=auth, **{"content_type": "application/json", **kwargs})
+
+    def get(self, path: str, auth: tuple[str, str] | None = ADMIN) -> TestResponse:
+        return self.client.get(path, auth=auth)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    redis = fakeredis.FakeRedis(decode_responses=True)
+    store, registry, users = Store(redis), HostRegistry(redis), UserStore(redis)
+    users.ensure_admin(*ADMIN)
+    users.add(*VIEWER, [Permission.HOST_VIEWER])
+    registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(1, 4)])
+    settings = Settings(api=ApiSettings(max_hosts=LIMIT, max_body_bytes=4096, server_name="here"))
+    yield Api(create_app(store, registry, users, settings).test_client(), redis, registry, store, users)
+    redis.close()
+
+
+def refused(answer: TestResponse, status: int, code: int) -> dict[str, Any]:
+    """Check the envelope of a failure and return its error."""
+    body = json.loads(answer.data)
+    assert (answer.status_code, body["status"], body["error"]["code"]) == (status, status, code)
+    assert set(body) == {"duration", "error", "server", "status", "successful", "timestamp", "traceId"}
+    assert body["successful"] is False
+    assert re.fullmatch(r"[0-9a-f]{16}", body["traceId"])
+    found: dict[str, Any] = body["error"]
+    return found
+
+
+def test_hosts_are_enrolled_with_all_they_have(api: Api) -> None:
+    body = {
+        "hostBasicDataList": [
+            {"innerIpAddress": "10.9.0.1"},
+            {"innerIpAddress": "2001:DB8:0::1", "sshPort": 2201, "name": "six"},
+            {"innerIpAddress": "Db-7.Example.org"},
+        ],
+        "sshPort": 2200,
+        "kind": "DOCKER",
+        "idcId": 4,
+        "user": "ops",
+        "profile": "systemd",
+        "zone": "z1",
+        "variables": {"home": "/opt/a"},
+        "labels": {"team": "x"},
+    }
+    answer = api.post("/api/v2" + CREATE, body)
+    made = json.loads(answer.data)["data"]["contents"]
+    assert [(h["innerIpAddress"], h["sshPort"], h["name"]) for h in made] == [
+        ("10.9.0.1", 2200, "10.9.0.1"),
+        ("2001:db8::1", 2201, "six"),
+        ("db-7.example.org", 2200, "db-7.example.org"),
+    ]
+    assert {(h["user"], h["profile"], h["zone"], h["kind"], h["idcId"], h["status"]) for h in made} == {
+        ("ops", "systemd", "z1", "DOCKER", 4, "NEW")
+    }
+    assert api.registry.get(made[0]["id"]).variables == {"home": "/opt/a"}
+    assert json.loads(api.get(f"/compute/hosts/{made[1]['id']}").data)["data"] == made[1]
+
+
+ONE = [{"innerIpAddress": "10.9.0.1"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "hostBasicDataList"),
+        ({"hostBasicDataList": []}, "hostBasicDataList"),
+        ({"hostBasicDataList": {}}, "hostBasicDataList"),
+        ({"hostBasicDataList": ["10.0.0.1"]}, "hostBasicDataList[0]"),
+        ({"hostBasicDataList": [{}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": [{"innerIpAddress": "10.0.0.999"}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": [{"innerIpAddress": "-oProxy=x"}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": [{"innerIpAddress": 7}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": ONE * 2}, "hostBasicDataList[1].innerIpAddress"),
+        ({"hostBasicDataList": ONE * (LIMIT + 1)}, "hostBasicDataList"),
+        ({"hostBasicDataList": [{"innerIpAddress": "a", "port": 1}]}, "hostBasicDataList[0].port"),
+        ({"hostBasicDataList": [{"innerIpAddress": "10.0.0.1"}]}, "hostBasicDataList"),
+        ({"hostBasicDataList": ONE, "sshPort": 0}, "sshPort"),
+        ({"hostBasicDataList": ONE, "sshPort": 65536}, "sshPort"),
+        ({"hostBasicDataList": ONE, "sshPort": "22"}, "sshPort"),
+        ({"hostBasicDataList": ONE, "idcId": -1}, "idcId"),
+        ({"hostBasicDataList": ONE, "profile": "../x"}, "profile"),
+        ({"hostBasicDataList": ONE, "profile": "x\n"}, "profile"),
+        ({"hostBasicDataList": ONE, "zone": "a b"}, "zone"),
+        ({"hostBasicDataList": ONE, "user": "-l"}, "user"),
+        ({"hostBasicDataList": ONE, "alias": "a\nb"}, "alias"),
+        ({"hostBasicDataList": ONE, "variables": {"a": 1}}, "variables.a"),
+        ({"hostBasicDataList": ONE, "variables": {"a b": "c"}}, "variables.a b"),
+        ({"hostBasicDataList": ONE, "variables": []}, "variables"),
+        ({"hostBasicDataList": ONE, "password": "x"}, "password"),
+    ],
+)
+def test_a_host_that_makes_no_sense_is_refused(api: Api, body: Any, field: str) -> None:
+    before = api.dump()
+    found = refused(api.post(CREATE, body), 400, 10001)
+    assert field in {sub["field"] for sub in found["subErrors"]}
+    assert api.dump() == before
+
+
+def test_hosts_are_forgotten_all_or_none(api: Api) -> None:
+    api.store.submit(BATCH_RESTART, [3], creator="admin", executor="x", trace_id="t")
+    before = api.dump()
+    found = refused(api.post(DELETE, {"hostIdList": [1, 9]}), 404, 10002)
+    assert found["subErrors"][0]["field"] == "hostIdList[1]"
+    assert refused(api.post(DELETE, {"hostIdList": [1, 3]}), 409, 40000)["subErrors"][0]["rejectedValue"] == 3
+    for bad in ([], [1, 1], ["1"], 1):
+        assert refused(api.post(DELETE, {"hostIdList": bad}), 400, 10001)["target"] == "hostIdList"
+    assert api.dump() == before
+    assert "data" not in json.loads(api.post(DELETE, {"hostIdList": [1, 2]}).data)
+    refused(api.get("/compute/hosts/1"), 404, 10002)
+
+
+@pytest.mark.parametrize(
+    ("query", "ids", "total"),
+    [
+        ("", [1, 2, 3], 3),
+        ("?page=1&size=2", [1, 2], 3),
+        ("?page=2&size=2", [3], 3),
+        ("?page=9&size=2000", [], 3),
+        ("?sort=id,desc&size=1", [3], 3),
+        ("?keyword=WEB-2", [2], 1),
+        ("?status=NEW,ONLINE", [1, 2, 3], 3),
+        ("?status=ONLINE&status=OFFLINE", [], 0),
+    ],
+)
+def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
+    data = json.loads(api.get("/compute/hosts" + query).data)["data"]
+    assert [host["id"] for host in data["contents"]] == ids
+    size = data["page"]["size"]
+    assert data["page"] | {"totalElements": total, "totalPages": -(-total // size)} == data["page"]
+
+
+NONSENSE = """page=0 page=-1 page=x page=1.0 page=1_0 page=%D9%A1 page= page=99999999999 page=1&page=2 size=0
+size=2001 sort=name sort=id,up status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
+
+
+@pytest.mark.parametrize("query", NONSENSE.split())
+def test_a_page_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
+    found = refused(api.get(f"/compute/hosts?{query}"), 400, 10001)
+    assert found["target"] == query.split("=")[0]
+
+
+def test_what_may_be_a_password_is_not_echoed(api: Api) -> None:
+    body = {"hostBasicDataList": ONE, "variables": {"key": "hunter2\n"}, "password": "hunter2"}
+    with capture_logs() as lines:
+        answer = api.post(CREATE, body)
+    refused(answer, 400, 10001)
+    assert "hunter2" not in answer.text + str(lines)
+
+
+def test_a_name_forges_no_line_of_the_log(api: Api) -> None:
+    with capture_logs() as lines:
+        refused(api.post(CREATE, {"x\nforged": 1}), 400, 10001)
+    assert len(lines) == 1
+    assert "\n" not in lines[0]["reason"] + lines[0]["target"]
