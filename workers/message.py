@@ -26,4 +26,5 @@ def arguments(dispatch: Dispatch) -> dict[str, Any]:
 
 def readable(dispatch: Dispatch) -> str:
     """Return what Flower shows of the arguments (Celery's `kwargsrepr`, at most 1,024 characters there)."""
-    return f"{{'task': {dispatch.task_id}, 'host': {dispatch.host_id}, 'address': '{dispatch.address}', 'step': '{dispatch.title}'}}"
+    shown = {"task": dispatch.task_id, "host": dispatch.host_id, "address": dispatch.address, "step": dispatch.title}
+    return repr(shown)

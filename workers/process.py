@@ -47,7 +47,7 @@ def _step(action: str, message: dict[str, Any]) -> Step:
     return Step(run, action, message["timeout"], message["trace"])
 
 
-def run_worker(settings: Settings, redis: "Redis[str]") -> None:
+def run_worker(settings: Settings, redis: Redis) -> None:
     """Run a worker in this process until SIGTERM (finishes what runs) or SIGQUIT (stops at once)."""
     store = Store(redis)
     name = worker_name(settings.worker.zone)

@@ -16,8 +16,8 @@ from dag.registry import HostRegistry
 from workers.action.action import Action, ActionRequest, ActionResult
 from workers.held import HeldRuns
 from workers.profile.profile import ProfileError, load_profile
-from workers.remote.executor import Completed
 from workers.remote.error import RemoteCancelled, RemoteError
+from workers.remote.executor import Completed
 from workers.remote.log import run_log
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ Outcome = Succeeded | Failed | Lost
 class RemoteExecutor(Protocol):
     """Runs a script on a host."""
 
-    def run(self, host: Host, script: str, *, timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
         """Return what the script printed and its exit code; RemoteError where it could not be run to its end."""
 
 
@@ -93,8 +93,7 @@ class Runner:
         if begun is None:
             return "refused: not the newest attempt, or not READY"
         with self.held.holding(step.run, asked_at) as cancelled:
-            outcome = self._execute(step, begun, cancelled)
-            return self._report(step, outcome)
+            return self._report(step, self._outcome(step, begun, cancelled))
 
     def _report(self, step: Step, outcome: Outcome) -> str:
         match outcome:
@@ -117,22 +116,30 @@ class Runner:
                 log.warning("run %s waits to be reported: %s", run.name, error)
                 self.wait(0.5)
 
-    def _execute(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
+    def _outcome(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
         started = datetime.now(UTC)
         try:
-            host, request, action = self._request(step, begun)
-        except (UnknownHosts, ProfileError) as error:
-            return Failed(str(error), self._log(step, begun, started, str(error)))
-        try:
-            done = self.executor.run(
-                host, action.build(request), timeout_seconds=step.timeout_seconds, cancelled=cancelled
-            )
-            result = action.read(done, request)
+            return self._execute(step, begun, cancelled, started)
         except RemoteCancelled as error:
             return Lost(str(error))
-        except RemoteError as error:
+        except (UnknownHosts, ProfileError, RemoteError) as error:
             return Failed(str(error), self._log(step, begun, started, str(error)))
-        return self._judge(step, begun, started, done, result)
+        except Exception as error:
+            # A fault of Muster itself must not leave the node RUNNING until its lease has run out three times.
+            log.exception("run %s", step.run.name)
+            reason = f"Unexpected {type(error).__name__}; the log of worker {self.name} has more."
+            return Failed(reason, self._log(step, begun, started, reason))
+
+    def _execute(self, step: Step, begun: Begun, cancelled: Event, started: datetime) -> Outcome:
+        host, request, action = self._request(step, begun)
+        done = self.executor.run(
+            host,
+            action.build(request),
+            run_as=request.profile.run_as,
+            timeout_seconds=step.timeout_seconds,
+            cancelled=cancelled,
+        )
+        return self._judge(step, begun, started, done, action.read(done, request))
 
     def _request(self, step: Step, begun: Begun) -> tuple[Host, ActionRequest, Action]:
         host = self.hosts.get(step.run.host_id or 0)
@@ -140,18 +147,14 @@ class Runner:
         request = ActionRequest(host, profile, begun.facts, begun.token, step.timeout_seconds)
         return host, request, self.actions[step.action]
 
-    def _judge(
-        self, step: Step, begun: Begun, started: datetime, done: Completed, result: ActionResult
-    ) -> Outcome:
+    def _judge(self, step: Step, begun: Begun, started: datetime, done: Completed, result: ActionResult) -> Outcome:
         if result.fenced:
             return Lost("a newer attempt is at work on the host")
         text = self._log(step, begun, started, "" if result.ok else result.reason, done)
         report = Report(text.log, {**begun.facts, **result.facts}, _seen(result.agent, step.run.task_id))
         return Succeeded(report) if result.ok else Failed(result.reason, report)
 
-    def _log(
-        self, step: Step, begun: Begun, started: datetime, reason: str, done: Completed | None = None
-    ) -> Report:
+    def _log(self, step: Step, begun: Begun, started: datetime, reason: str, done: Completed | None = None) -> Report:
         head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
         return Report(run_log(begun.operation, started, head, done, reason))
 

@@ -21,9 +21,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, required=True, help="how many hosts")
     parser.add_argument("--port", type=int, default=0, help="SSH port of all hosts; default: a free one")
     parser.add_argument("--user", default="admin", help="who may log in")
-    parser.add_argument(
-        "--proxy-port", type=int, default=DEFAULT_PROXY_PORT, help="port of pos_proxy; 0: a free one"
-    )
+    parser.add_argument("--proxy-port", type=int, default=DEFAULT_PROXY_PORT, help="port of pos_proxy; 0: a free one")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent process has ended")
     return parser.parse_args(arguments)
 
@@ -37,9 +35,7 @@ async def serve(options: argparse.Namespace) -> int:
     tasks: list[asyncio.Task[bool]] = [asyncio.create_task(_wait(stopped))]
     if options.with_parent:
         tasks.append(asyncio.create_task(_parent_ended(os.getppid())))
-    fleet = Fleet(
-        options.root, options.hosts, port=options.port, user=options.user, proxy_port=options.proxy_port
-    )
+    fleet = Fleet(options.root, options.hosts, port=options.port, user=options.user, proxy_port=options.proxy_port)
     starting = asyncio.create_task(fleet.start())
     try:
         await asyncio.wait([starting, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -109,7 +109,7 @@ class Fleet:
                 "ssh_port": self.port,
                 "user": self.user,
                 "profile": PROFILE,
-                "variables": {"home": str(host.agent_home)},
+                "variables": {"home": str(host.agent_home), "proxy_port": str(self.proxy_port)},
             }
             for host in self.hosts.values()
         ]
@@ -173,7 +173,7 @@ class Fleet:
         public_key = load_or_create_key(self.key_path).export_public_key().decode()
         keys = self.root / "host_keys"
         keys.mkdir(exist_ok=True)
-        proxy_port = self.proxy_port or free_port(address_of(1))
+        self.proxy_port = self.proxy_port or free_port(address_of(1))
         for number in range(1, self._count + 1):
             name = f"host-{number:03d}"
             host = DemoHost(
@@ -185,9 +185,7 @@ class Fleet:
                 authorized_keys=public_key,
             )
             self.hosts[name] = host
-            install_agent(
-                host.agent_home, address=host.address, proxy_port=proxy_port, version=self.version
-            )
+            install_agent(host.agent_home, address=host.address, proxy_port=self.proxy_port, version=self.version)
 
     async def _listen(self) -> None:
         """All servers on one port; a free one of the first host may be taken on another, then the next."""

@@ -161,9 +161,7 @@ async def _feed(
         target.close()
 
 
-async def _next_input(
-    session: asyncssh.SSHServerProcess[bytes], process: asyncio.subprocess.Process
-) -> bytes:
+async def _next_input(session: asyncssh.SSHServerProcess[bytes], process: asyncio.subprocess.Process) -> bytes:
     """The next input; empty at its end. A signal that the client sends goes to the command."""
     while True:
         try:

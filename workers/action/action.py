@@ -1,0 +1,205 @@
+"""What an action is: a script for a host, and how its answer is read. No action knows the network."""
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from dag.host import Agent, AgentStatus, Host
+from workers.profile.profile import Command, ProcessSpec, Profile
+
+PRELUDE = Path(__file__).parent / "shell" / "prelude.sh"
+MARK = "MUSTER-RESULT "
+# The script ends itself so long before the worker would: then its result still arrives.
+EARLIER_SECONDS = 3
+LONGEST_REASON = 2000
+
+
+class Completion(Protocol):
+    """A script's end as the executor saw it: all output in order, and the exit code (-1: ended by a signal)."""
+
+    @property
+    def output(self) -> str:
+        """Standard output and standard error."""
+
+    @property
+    def exit_code(self) -> int:
+        """The shell's exit code."""
+
+
+@dataclass(frozen=True)
+class ActionRequest:
+    """What an action is asked to do.
+
+    `facts` are what earlier steps of the task found on this host (JSON values), `token` fences, `timeout_seconds`
+    is the stage's.
+    """
+
+    host: Host
+    profile: Profile
+    facts: dict[str, Any]
+    token: int
+    timeout_seconds: int
+
+
+@dataclass(frozen=True)
+class ActionResult:
+    """What became of it: `facts` are added to the task's for this host, `agent` is what is known of it now."""
+
+    ok: bool
+    reason: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    agent: Agent | None = None
+    fenced: bool = False
+
+
+class Action(Protocol):
+    """One step on a host."""
+
+    def build(self, request: ActionRequest) -> str:
+        """Return the script; the same request gives the same script."""
+
+    def read(self, done: Completion, request: ActionRequest) -> ActionResult:
+        """Return what the script's output says."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The one line of result that a script ends with; `pids` and `started_at` by the process's name."""
+
+    outcome: str
+    reason: str
+    answer: str
+    version: str
+    proxy: str
+    killed: list[dict[str, Any]]
+    processes: list[dict[str, Any]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the script saw its effect."""
+        return self.outcome == "ok"
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        """Every pid of each process, in order."""
+        found: dict[str, list[int]] = {}
+        for process in self.processes:
+            found.setdefault(process["name"], []).append(process["pid"])
+        return found
+
+    def agent(self, status: AgentStatus) -> Agent:
+        """Return the agent as seen; of processes that should be one, the first."""
+        started = {p["name"]: datetime.fromtimestamp(p["start"], UTC).isoformat() for p in reversed(self.processes)}
+        return Agent(status, self.version, {name: pids[0] for name, pids in self.pids.items()}, started)
+
+    def failure(self) -> ActionResult:
+        """Return the result of a script that did not see its effect, with the agent's own words."""
+        error = error_of(self.answer) if self.outcome == "failed" else ""
+        reason = self.reason if not error or error in self.reason else f"{self.reason}: {error}"
+        return ActionResult(False, reason[:LONGEST_REASON], fenced=self.outcome == "fenced")
+
+
+def build_script(request: ActionRequest, body: str, **variables: str) -> str:
+    """Return the whole script: what it works on, what all actions share, and the action's own part.
+
+    It is one compound command, so that a shell which reads it from its input has read all before it starts.
+    """
+    profile = request.profile
+    named = {
+        "token": str(request.token),
+        "limit": str(max(1, request.timeout_seconds - EARLIER_SECONDS)),
+        "slug": slug(request.host, profile),
+        "specs": "\n".join(map(spec_line, profile.processes)),
+        "proxy_spec": spec_line(profile.proxy.process) if profile.proxy else "",
+        "answers": profile.answers,
+        "grace": str(profile.grace_seconds),
+        "settle": str(profile.settle_seconds),
+        "stop_seconds": str(profile.stop_seconds),
+        "start_seconds": str(profile.start_seconds),
+        **variables,
+    }
+    head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items())
+    return f"{{\n{head}{_prelude()}{commands(profile)}{body}\n}}\n"
+
+
+def commands(profile: Profile) -> str:
+    """Return one shell function a command of the profile."""
+    named: dict[str, tuple[str, Command]] = {
+        "start_agent": ("$start_seconds", profile.start),
+        "stop_agent": ("$stop_seconds", profile.stop),
+        "status_agent": ("$stop_seconds", profile.status),
+        "version_agent": ("$stop_seconds", profile.version),
+        "present_agent": ("$stop_seconds", profile.present),
+    }
+    if profile.proxy:
+        named["start_proxy"] = ("$start_seconds", profile.proxy.start)
+        named["stop_proxy"] = ("$stop_seconds", profile.proxy.stop)
+    return "".join(
+        f'{name}() {{ run "{limit}" {shlex.join(words)}; }}\n' if words else f"{name}() {{ code=0 answer=''; }}\n"
+        for name, (limit, words) in named.items()
+    )
+
+
+def read_found(done: Completion) -> Found:
+    """Return the script's line of result; where there is none, a failure that shows the end of its output."""
+    _text, mark, line = done.output.rpartition(MARK)
+    if mark:
+        try:
+            return Found(**json.loads(line.splitlines()[0], strict=False))
+        except (ValueError, TypeError, IndexError):
+            pass
+    tail = " ".join(done.output.split())[-500:]
+    reason = f"the script on the host ended with exit code {done.exit_code} and without a result: {tail or 'no output'}"
+    return Found("failed", reason, "", "", "", [], [])
+
+
+def error_of(answer: str) -> str:
+    """Return what a control program gave as its error; "" where it gave none."""
+    for line in reversed(answer.splitlines()):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and isinstance(value.get("error"), str):
+            return str(value["error"])
+    return " ".join(answer.split())[-300:] if not answer.lstrip().startswith("{") else ""
+
+
+def message_of(answer: str) -> dict[str, Any]:
+    """Return the `message` of a control program's JSON answer; {} where it has none that is an object."""
+    for line in answer.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and isinstance(value.get("message"), dict):
+            found: dict[str, Any] = value["message"]
+            return found
+    return {}
+
+
+def version_of(found: Found) -> str:
+    """Return the agent's version: from its JSON status, or what its version command printed."""
+    told = message_of(found.answer).get("version") or found.version
+    return str(told).strip()[:200]
+
+
+def slug(host: Host, profile: Profile) -> str:
+    """Return the name of the agent's fence on the host: one for each agent there, whatever name the host has."""
+    place = profile.variables.get("home") or profile.processes[0].path or profile.processes[0].pattern
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", place).strip("_")[-100:] or "agent"
+
+
+def spec_line(spec: ProcessSpec) -> str:
+    """Return a process as the script reads it."""
+    return "\t".join((spec.name, spec.path, spec.pattern, spec.pid_file, "1" if spec.guard else "0"))
+
+
+@cache
+def _prelude() -> str:
+    return PRELUDE.read_text()

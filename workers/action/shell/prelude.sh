@@ -1,0 +1,213 @@
+# What all actions share on a host: fence, time limit, looking at processes, running commands, one line of result.
+# Needs a POSIX shell, ps (procps), awk, flock (util-linux) and timeout (coreutils).
+# Set before: token, limit (s), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB pid file TAB 1 for the
+# guard), answers, grace, settle.
+# The agent must not inherit the locale in which this script reads what tools print.
+if [ -n "${LC_ALL+set}" ]; then restore="env LC_ALL=$LC_ALL"; else restore='env -u LC_ALL'; fi
+export LC_ALL=C
+exec 7<&0 </dev/null 2>&1
+
+say() { printf '%s\n' "$*"; }
+
+# One JSON string; what can't stand in one is dropped.
+quote() {
+  printf '%s' "$1" | tr -d '\000-\010\013-\037' | head -c 65536 |
+    awk 'BEGIN { printf "\"" } { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, "\\t")
+         printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }'
+}
+
+# result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer` and `version` as they stand.
+result() {
+  printf '\nMUSTER-RESULT {"outcome":"%s","reason":%s,"answer":%s,"version":%s,"proxy":"%s","killed":[%s],"processes":[%s]}\n' \
+    "$1" "$(quote "$2")" "$(quote "$answer")" "$(quote "$version")" "$proxy" "$killed" "$(list_processes)"
+}
+
+# end OUTCOME REASON
+end() {
+  result "$1" "$2"
+  [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
+  rm -rf "$tmp"
+  exit 0
+}
+
+fail() { say "FAILED: $1"; end failed "$1"; }
+
+# Hundredths of a second since the host started.
+clock() { read -r up rest </proc/uptime; up="${up%.*}${up#*.}"; }
+
+# --- processes ---
+
+# One line a process of the agent: name, pid, start (s since the epoch), 1 for the guard, arguments. Ended processes that
+# nobody has collected yet, and whatever this script has started itself, are none.
+look() {
+  processes=$(
+    ps -ewwo pid=,ppid=,stat=,etimes=,args= | MUSTER_SPECS="$1" MUSTER_NOW="$(date +%s)" MUSTER_SELF=$$ awk '
+      BEGIN {
+        count = split(ENVIRON["MUSTER_SPECS"], lines, "\n")
+        for (i = 1; i <= count; i++) {
+          split(lines[i], part, "\t")
+          name[i] = part[1]; path[i] = part[2]; pattern[i] = part[3]; guard[i] = part[5]
+          if (part[4] != "" && (getline pid < part[4]) > 0) { gsub(/[^0-9]/, "", pid); file[i] = pid }
+        }
+      }
+      { parent[$1] = $2; state[$1] = $3; age[$1] = $4
+        args = $0; sub(/^ *[0-9]+ +[0-9]+ +[^ ]+ +[0-9]+ /, "", args); all[$1] = args }
+      function ours(pid) {
+        while (pid > 1 && pid in parent) { if (pid == ENVIRON["MUSTER_SELF"]) return 1; pid = parent[pid] }
+        return 0
+      }
+      # The program, or the script that an interpreter runs: the first word after it that is no option.
+      function runs(args, path,    word, n, i) {
+        if (args == path || index(args, path " ") == 1) return 1
+        n = split(args, word, " ")
+        if (word[1] !~ /(^|\/)(sh|bash|dash|ksh|env|perl|ruby|node|java|python[0-9.]*|pypy[0-9.]*)$/) return 0
+        for (i = 2; i <= n && word[i] ~ /^-/; i++) ;
+        sub(/^[^ ]+ +(-[^ ]* +)*/, "", args)
+        return i <= n && (args == path || index(args, path " ") == 1)
+      }
+      function matches(pid, i) {
+        if (path[i] != "" && runs(all[pid], path[i])) return 1
+        if (pattern[i] != "" && all[pid] ~ pattern[i]) return 1
+        return file[i] == pid && index(all[pid], name[i]) > 0
+      }
+      END {
+        for (i = 1; i <= count; i++) for (pid in parent)
+          if (state[pid] !~ /^Z/ && matches(pid, i) && !ours(pid))
+            print name[i], pid, ENVIRON["MUSTER_NOW"] - age[pid], guard[i] + 0, all[pid]
+      }' | sort -k1,1 -k2,2n
+  )
+}
+
+# The pids that `look` found, of one name where one is given.
+pids() { printf '%s\n' "$processes" | awk -v name="$1" '$2 && (name == "" || $1 == name) { printf "%s%s", sep, $2; sep = " " }'; }
+
+list_processes() {
+  printf '%s\n' "$processes" | awk '$2 { printf "%s{\"name\":\"%s\",\"pid\":%s,\"start\":%s}", sep, $1, $2, $3; sep = "," }'
+}
+
+show_processes() {
+  if [ -z "$processes" ]; then say "no process of the agent runs"; return; fi
+  printf '%s\n' "$processes" | awk '{ line = "  " $1 " pid " $2 ":"; for (i = 5; i <= NF; i++) line = line " " $i; print line }'
+}
+
+# What keeps it from being one process of each name; '' when it is so.
+unlike_one_each() {
+  printf '%s\n' "$specs" | MUSTER_FOUND="$processes" awk -F '\t' '
+    BEGIN { n = split(ENVIRON["MUSTER_FOUND"], line, "\n")
+            for (i = 1; i <= n; i++) { split(line[i], part, " "); if (part[2]) { count[part[1]]++; pids[part[1]] = pids[part[1]] " " part[2] } } }
+    count[$1] != 1 { printf "%s%s", sep, (count[$1] ? count[$1] " processes of " $1 " (pids" pids[$1] ")" : "no process " $1); sep = ", " }'
+}
+
+alive() {
+  for one in $1; do
+    case "$(ps -o stat= -p "$one" 2>/dev/null)" in '' | Z*) ;; *) return 0 ;; esac
+  done
+  return 1
+}
+
+# signal NAME PIDS, then wait up to `grace` seconds until all of them are gone.
+signal_and_wait() {
+  kill -s "$1" $2 2>/dev/null
+  clock; until_time=$((up + grace * 100))
+  while alive "$2"; do
+    clock; [ "$up" -lt "$until_time" ] || return 1
+    sleep 0.1
+  done
+}
+
+# end_leftovers SPECS: end what is left of these processes, the guards first: TERM, then KILL. Reports each.
+end_leftovers() {
+  for kind in 1 0; do
+    look "$1"
+    left=$(printf '%s\n' "$processes" | awk -v kind="$kind" '$2 && $4 == kind { printf "%s ", $2 }')
+    [ -n "$left" ] || continue
+    say "left over: sending TERM to pids $left"
+    with=TERM
+    if ! signal_and_wait TERM "$left"; then
+      say "still there after $grace s: sending KILL to pids $left"
+      with=KILL
+      signal_and_wait KILL "$left"
+    fi
+    for one in $left; do killed="${killed:+$killed,}{\"pid\":$one,\"signal\":\"$with\"}"; done
+  done
+}
+
+# --- commands ---
+
+# run SECONDS COMMAND...: sets `code` (124: it did not end in time and was killed) and `answer`, and logs all of it.
+run() {
+  seconds=$1; shift
+  say "\$ $*"
+  clock; began=$up
+  $restore timeout -k 2 "$seconds" "$@" </dev/null >"$tmp/out" 2>"$tmp/err" 7<&- 9>&-
+  code=$?
+  clock; took=$((up - began))
+  answer=$(head -c 65536 "$tmp/out"; head -c 65536 "$tmp/err")
+  [ -z "$answer" ] || say "$answer"
+  [ "$code" -ne 137 ] || code=124
+  if [ "$answers" = json ] && [ "$code" -eq 0 ] && printf '%s' "$answer" | grep -Eq '"successful" *: *false'; then code=255; fi
+  if [ "$code" -eq 124 ]; then say "did not end within $seconds s: killed"; fi
+  say "exit $code after $((took / 100)).$(printf %02d $((took % 100))) s"
+}
+
+why() { if [ "$code" -eq 124 ]; then printf 'did not end within %s s' "$seconds"; else printf 'ended with exit code %s' "$code"; fi; }
+
+# --- time limit, connection and fence ---
+
+# The descendants of this script but the watch's own, so that what daemons have become lives on.
+descendants() {
+  ps -eo pid=,ppid= | awk -v top=$$ -v watch="$1" '
+    { parent[$1] = $2 }
+    END { for (pid in parent) { under = 0
+            for (p = pid; p > 1 && p in parent; p = parent[p]) { if (p == watch) { under = 0; break } if (parent[p] == top) under = 1 }
+            if (under) printf "%s ", pid } }'
+}
+
+# Ends everything when the time is over, the connection is lost (stdin ends), or a newer run is at work.
+watch_over() {
+  read -r self rest </proc/self/stat
+  until [ -n "$outcome" ]; do
+    # Its output goes nowhere: once this watch is ended, a sleep must not keep the channel open.
+    sleep 0.5 >/dev/null 2>&1
+    clock
+    newest=$(cat "$base.token" 2>/dev/null)
+    if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
+    elif [ -e "$tmp/end" ]; then outcome=failed reason="the connection was lost; what ran was killed"
+    elif [ "${newest:-0}" -gt "$token" ]; then outcome=fenced reason="a newer run has taken over"; fi
+  done
+  ended="$$ $(descendants "$self")"
+  kill -s TERM $ended 2>/dev/null
+  for _ in 1 2 3 4 5 6 7 8 9 10; do alive "$ended" || break; sleep 0.2; done
+  kill -s KILL $ended 2>/dev/null
+  say "$reason"
+  answer='' version='' proxy='' killed='' processes=''
+  result "$outcome" "$reason"
+  rm -rf "$tmp"
+}
+
+answer='' version='' proxy='' killed='' processes='' watch='' outcome=''
+clock
+deadline=$((up + limit * 100))
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/muster.XXXXXX") || { tmp=/nonexistent; fail "no temporary directory can be made: is the disk full?"; }
+folder=$HOME/.muster
+mkdir -p -m 700 "$folder" 2>/dev/null && [ -w "$folder" ] || { folder=/var/tmp/muster-$(id -u); mkdir -p -m 700 "$folder"; }
+[ -O "$folder" ] && [ ! -L "$folder" ] || fail "$folder is not this user's own directory"
+base=$folder/$slug
+
+# The newest token wins, whoever comes first: an older run that still works here sees it and ends.
+exec 8>"$base.mark" || fail "$folder can't be written: is the disk full?"
+flock 8
+newest=$(cat "$base.token" 2>/dev/null)
+if [ "${newest:-0}" -gt "$token" ]; then end fenced "a newer run has been here"; fi
+printf '%s\n' "$token" >"$base.token.new" && mv "$base.token.new" "$base.token" || fail "$folder can't be written: is the disk full?"
+flock -u 8
+exec 8>&-
+
+(cat <&7 >/dev/null; : >"$tmp/end") >/dev/null 2>&1 9>&- &
+watch_over 7<&- 9>&- &
+watch=$!
+exec 7<&-
+exec 9>"$base.lock"
+flock -w "$limit" 9 || fail "another run holds $base.lock"
+newest=$(cat "$base.token")
+[ "$newest" -le "$token" ] || end fenced "a newer run has taken over"

@@ -1,0 +1,47 @@
+"""Start all agent processes, and see one of each, none from before, alive after a settle time."""
+
+from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found
+from workers.action.prepare import pids_before
+
+BODY = """\
+start_agent
+[ "$code" -eq 0 ] || { look "$specs"; fail "the start $(why)"; }
+clock; until_time=$((up + start_seconds * 100))
+while :; do
+  look "$specs"
+  wrong=$(unlike_one_each)
+  [ -n "$wrong" ] || break
+  # One too many will not go away by waiting; one that lacks may be on its way.
+  clock; [ "$up" -lt "$until_time" ] || break
+  case $wrong in *"no process"*) ;; *) [ "$up" -lt $((until_time - start_seconds * 100 + 300)) ] || break ;; esac
+  sleep 0.2
+done
+show_processes
+[ -z "$wrong" ] || fail "not one process of each: $wrong"
+answer=''
+for one in $(pids ''); do
+  case " $before " in *" $one "*) fail "pid $one is from before the restart" ;; esac
+done
+first=$(pids '')
+sleep "$settle"
+look "$specs"
+wrong=$(unlike_one_each)
+[ -z "$wrong" ] || { show_processes; fail "after $settle s not one process of each any more: $wrong"; }
+now=$(pids '')
+[ "$now" = "$first" ] || { show_processes; fail "not the same after $settle s: pids $first became $now"; }
+say "alive after $settle s"
+end ok ''
+"""
+
+
+class Start:
+    """The agent runs anew."""
+
+    def build(self, request: ActionRequest) -> str:
+        """Return the script."""
+        return build_script(request, BODY, before=pids_before(request))
+
+    def read(self, done: Completion, request: ActionRequest) -> ActionResult:
+        """Return the new pids as fact `after`."""
+        found = read_found(done)
+        return ActionResult(True, facts={"after": found.pids}) if found.ok else found.failure()
