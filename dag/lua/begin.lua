@@ -7,7 +7,9 @@ local id, offset = ARGV[1], ARGV[2]
 local letter, node = letter_of(KEYS[1], offset), read_node(KEYS[2], offset)
 if letter ~= 'R' or node.attempt ~= tonumber(ARGV[3]) then return {0, letter, ''} end
 local now = clock(ARGV[7])
-local token = redis.call('INCR', KEYS[4])
+-- At least the time: a store that lost its counter must not give out tokens that hosts have seen newer ones of.
+local token = math.max(tonumber(redis.call('GET', KEYS[4]) or '0') + 1, now)
+redis.call('SET', KEYS[4], digits(token))
 node.started, node.finished, node.token, node.executor = digits(now), '', digits(token), ARGV[4]
 write_node(KEYS[2], offset, node)
 set_letter(KEYS[1], offset, 'X')

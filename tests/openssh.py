@@ -1,0 +1,166 @@
+"""Hosts of OpenSSH's own server: one unprivileged sshd on many loopback addresses, each with an agent of its own."""
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from deploy.fleet.fleet import load_or_create_key
+from deploy.fleet.install import install_agent
+from deploy.fleet.leftovers import find_processes
+
+ROOT = Path(__file__).resolve().parents[1]
+UNPACKED = ROOT / ".cache/packages"
+CONFIG = """\
+{listen}
+Port {port}
+HostKey {root}/host_key
+PidFile none
+AuthorizedKeysFile {root}/authorized_keys
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+MaxStartups 200
+MaxSessions 50
+LoginGraceTime 20
+SetEnv HOME={root}/home
+"""
+
+
+def find_sshd() -> str:
+    """The path of sshd; a machine without one fails the tests, it does not skip them."""
+    path = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:{UNPACKED}/usr/sbin")
+    assert path, "there is no sshd: run `make test`, or sh deploy/install-packages.sh sshd"
+    return path
+
+
+class OpenSshHosts:
+    """`count` addresses of one sshd on this machine; host n has its agent in `agent_home(n)` (n from 1)."""
+
+    def __init__(self, root: Path, count: int) -> None:
+        self.root, self.count = root, count
+        self.user = getpass.getuser()
+        self.key_path = root / "id_ed25519"
+        self.known_hosts_path = root / "known_hosts"
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self.proxy_port = 0
+
+    def address(self, number: int) -> str:
+        return f"127.78.0.{number}"
+
+    def agent_home(self, number: int) -> Path:
+        return self.root / f"host-{number:03d}" / "ocp_agent"
+
+    def start(self) -> None:
+        """Start sshd and all agents; returns when each address answers."""
+        (self.root / "home").mkdir(parents=True)
+        with socket.create_server(("127.78.0.1", 0)) as free, socket.create_server(("127.78.0.1", 0)) as other:
+            self.port, self.proxy_port = free.getsockname()[1], other.getsockname()[1]
+        public = load_or_create_key(self.key_path).export_public_key().decode()
+        host_key = load_or_create_key(self.root / "host_key")
+        (self.root / "authorized_keys").write_text(public)
+        listen = "\n".join(f"ListenAddress {self.address(n)}" for n in range(1, self.count + 1))
+        (self.root / "sshd_config").write_text(CONFIG.format(listen=listen, port=self.port, root=self.root))
+        words = host_key.export_public_key().decode().split()[:2]
+        lines = [f"[{self.address(n)}]:{self.port} {' '.join(words)}\n" for n in range(1, self.count + 1)]
+        self.known_hosts_path.write_text("".join(lines))
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it, as root
+        for number in range(1, self.count + 1):
+            install_agent(self.agent_home(number), address=self.address(number), proxy_port=self.proxy_port)
+        self.start_server()
+        starts = [self.control_start(number) for number in range(1, self.count + 1)]
+        for start in starts:
+            out, err = start.communicate(timeout=30)
+            assert start.returncode == 0, out + err
+
+    def start_server(self) -> None:
+        """Start sshd and wait until its first address greets."""
+        environment = {**os.environ, "LD_LIBRARY_PATH": str(next(UNPACKED.glob("usr/lib/*-linux-gnu"), ""))}
+        with (self.root / "sshd.log").open("ab") as log:
+            command = [find_sshd(), "-D", "-e", "-f", str(self.root / "sshd_config")]
+            self._process = subprocess.Popen(command, stderr=log, env=environment)
+        deadline = time.monotonic() + 10
+        while not self._greets():
+            assert self._process.poll() is None, (self.root / "sshd.log").read_text()
+            assert time.monotonic() < deadline, "sshd does not answer"
+            time.sleep(0.02)
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection((self.address(1), self.port), timeout=2) as connection:
+                return connection.recv(4) == b"SSH-"
+        except OSError:
+            return False
+
+    def control_start(self, number: int) -> "subprocess.Popen[str]":
+        program = str(self.agent_home(number) / "bin/ocp_agentctl")
+        environment = {**os.environ, "HOME": str(self.root / f"host-{number:03d}")}
+        pipe = subprocess.PIPE
+        return subprocess.Popen([program, "start"], stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    def inventory(self) -> list[dict[str, object]]:
+        """What to enrol, as the demo fleet's inventory."""
+        return [
+            {
+                "name": f"sshd-{number:03d}",
+                "address": self.address(number),
+                "ssh_port": self.port,
+                "user": self.user,
+                "profile": "ocp_agentctl",
+                "variables": {"home": str(self.agent_home(number)), "proxy_port": str(self.proxy_port)},
+            }
+            for number in range(1, self.count + 1)
+        ]
+
+    def write_inventory(self) -> Path:
+        path = self.root / "inventory.json"
+        path.write_text(json.dumps(self.inventory()))
+        return path
+
+    def pids(self, number: int) -> dict[str, list[int]]:
+        """The pids of a host's agent by the program's name."""
+        found: dict[str, list[int]] = {}
+        home = str(self.agent_home(number))
+        for pid, arguments in find_processes(self.root, f"host-{number:03d}").items():
+            for word in arguments.split():
+                if word.startswith(f"{home}/bin/"):
+                    found.setdefault(word.rpartition("/")[2], []).append(pid)
+        return found
+
+    def set_fault(self, number: int, fault: str, content: str = "") -> None:
+        (self.agent_home(number) / "conf/faults" / fault).write_text(content)
+
+    def clear_faults(self, number: int) -> None:
+        for file in (self.agent_home(number) / "conf/faults").iterdir():
+            file.unlink()
+
+    def stop_server(self) -> None:
+        """End sshd and the sessions that it has open."""
+        if self._process is not None:
+            subprocess.run(["pkill", "-TERM", "-P", str(self._process.pid)], check=False)
+            self._process.terminate()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def stop(self) -> None:
+        """End sshd and every agent."""
+        self.stop_server()
+        for _ in range(100):
+            living = [pid for n in range(1, self.count + 1) for pids in self.pids(n).values() for pid in pids]
+            if not living:
+                return
+            for pid in living:
+                try:
+                    os.kill(pid, 9)
+                except ProcessLookupError:
+                    continue
+            time.sleep(0.02)
+        raise TimeoutError("agents that do not end")
