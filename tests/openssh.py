@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from deploy.fleet.fleet import load_or_create_key
-from deploy.fleet.install import install_agent
+from deploy.fleet.install import install_agent, install_program
 from deploy.fleet.leftovers import find_processes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,9 +138,17 @@ class OpenSshHosts:
     def set_fault(self, number: int, fault: str, content: str = "") -> None:
         (self.agent_home(number) / "conf/faults" / fault).write_text(content)
 
+    def remove_proxy(self, number: int) -> None:
+        """Make the agent one of the releases that have no proxy."""
+        for pid in self.pids(number).get("pos_proxy", []):
+            os.kill(pid, 15)
+        (self.agent_home(number) / "bin/pos_proxy").unlink()
+        self.set_fault(number, "no-proxy")
+
     def clear_faults(self, number: int) -> None:
         for file in (self.agent_home(number) / "conf/faults").iterdir():
             file.unlink()
+        install_program(self.agent_home(number), "pos_proxy")
 
     def stop_server(self) -> None:
         """End sshd and the sessions that it has open."""

@@ -31,9 +31,7 @@ def submit() -> Iterator[Submit]:
     registry.create([Host(0, f"10.0.{n // 250}.{n % 250}") for n in range(1, 61)])
     client = create_app(store, registry, users, Settings()).test_client()
 
-    def call(
-        hosts: list[int], path: str = "/compute/hosts/batchRestartAgents", field: str = "hostids"
-    ) -> Any:
+    def call(hosts: list[int], path: str = "/compute/hosts/batchRestartAgents", field: str = "hostids") -> Any:
         answer = client.post(path, json={field: hosts}, auth=("admin", "secret"))
         assert answer.status_code == 200
         return json.loads(answer.data)
@@ -56,17 +54,13 @@ def keyed(task: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize(
-    "path", ["/compute/hosts/batchRestartAgents", "/api/v2/compute/hosts/batchRestartAgents"]
-)
+@pytest.mark.parametrize("path", ["/compute/hosts/batchRestartAgents", "/api/v2/compute/hosts/batchRestartAgents"])
 @pytest.mark.parametrize("field", ["hostIds", "hostids"])
 def test_one_host_is_answered_as_the_sample_shows(submit: Submit, path: str, field: str) -> None:
     answer = submit([2], path, field)
     assert list(answer["data"]) == list(SAMPLE["data"])
     assert keyed(answer["data"]) == keyed(SAMPLE["data"])
-    assert [list(node) for node in answer["data"]["subtasks"]] == [
-        list(node) for node in SAMPLE["data"]["subtasks"]
-    ]
+    assert [list(node) for node in answer["data"]["subtasks"]] == [list(node) for node in SAMPLE["data"]["subtasks"]]
     free = {"id", "startTime", "executor", "subtasks"}
     for name in SAMPLE["data"].keys() - free:
         assert answer["data"][name] == SAMPLE["data"][name]

@@ -96,9 +96,7 @@ def test_a_bad_id_is_named_by_its_place(api: Api, field: str, value: Any, messag
     before = api.dump()
     found = refused(api.post(RESTART, {field: [1, value, 2]}), 400, 10001)
     place = f"{field}[1]"
-    assert found["subErrors"] == [
-        {"object": "HostIds", "field": place, "rejectedValue": shown, "message": message}
-    ]
+    assert found["subErrors"] == [{"object": "HostIds", "field": place, "rejectedValue": shown, "message": message}]
     assert found["target"] == field
     assert place in found["message"]
     assert api.dump() == before
@@ -215,9 +213,7 @@ def test_a_submission_can_be_followed(api: Api, prefix: str, field: str) -> None
         assert "context" not in task
         assert (task["prohibitRollback"], task["finishTime"]) == (False, None)
         assert {"executor", "createTime", "startTime", "finishTime"} <= set(task["subtasks"][0])
-        assert [node["id"] for node in task["subtasks"]] == [
-            node["id"] for node in answer["data"]["subtasks"]
-        ]
+        assert [node["id"] for node in task["subtasks"]] == [node["id"] for node in answer["data"]["subtasks"]]
     assert api.store.load(answer["data"]["id"]).trace_id == answer["traceId"]
 
 
@@ -254,18 +250,14 @@ def test_who_may_call(api: Api, prefix: str, method: str, path: str, needs: int)
     assert api.dump() == before
 
 
-@pytest.mark.parametrize(
-    "header", ["Bearer x", "Basic", "Basic !!!", "Basic /////w==", "Basic bm9jb2xvbg==", "x"]
-)
+@pytest.mark.parametrize("header", ["Bearer x", "Basic", "Basic !!!", "Basic /////w==", "Basic bm9jb2xvbg==", "x"])
 def test_a_strange_authorization_is_refused(api: Api, header: str) -> None:
     refused(api.client.get("/compute/hosts", headers={"Authorization": header}), 401, 30000)
 
 
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
 def test_what_is_not_there(api: Api, prefix: str) -> None:
-    assert (
-        refused(api.get(prefix + "/tasks/instances/99"), 404, 20000)["message"] == "Task 99 does not exist."
-    )
+    assert refused(api.get(prefix + "/tasks/instances/99"), 404, 20000)["message"] == "Task 99 does not exist."
     refused(api.get(prefix + "/tasks/99"), 404, 20000)
     found = refused(api.get(prefix + "/compute/hosts/99"), 404, 10002)
     assert found["subErrors"][0]["rejectedValue"] == 99

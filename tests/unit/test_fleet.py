@@ -78,6 +78,7 @@ class Runner:
     def execute(self, command: str, stdin: bytes = b"") -> asyncssh.SSHCompletedProcess:
         """Run a command over SSH; its standard input ends after `stdin`."""
         source = {"input": stdin} if stdin else {"stdin": asyncssh.DEVNULL}
+
         async def work() -> asyncssh.SSHCompletedProcess:
             async with self.fleet.connect(FIRST) as connection:
                 return await connection.run(command, encoding=None, **source)

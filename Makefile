@@ -1,0 +1,30 @@
+# make demo | make test | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+PYTHON ?= python3
+HOSTS ?= 8
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test clean
+
+demo: $(READY)
+	@$(VENV)/bin/muster demo --hosts $(HOSTS)
+
+test: $(READY)
+	sh deploy/install-sshd.sh
+	$(VENV)/bin/python -m pytest
+
+# Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Muster needs Python 3.11 or newer, and $(PYTHON) is none. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Python's venv module is missing: installing python3-venv"; apt-get update -q && apt-get install -qy python3-venv; \
+		else echo "Python's venv module is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
+	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing into $(VENV)"
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,88 @@
+"""The API as the command line calls it: over HTTP, with a name and a password, like any other client."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from cli.error import CommandError, UsageError
+
+PREFIX = "/api/v2"
+LARGEST_PAGE = 2000
+TIMEOUT_SECONDS = 30.0
+MOST_SHOWN = 3
+
+
+class ApiClient:
+    """Calls one API. Every call raises CommandError, whose text names the API and what it said."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self.url = _base(url)
+        # Proxies of the environment are for other machines than this one.
+        local = (urlsplit(self.url).hostname or "") in ("localhost", "127.0.0.1", "::1")
+        self._http = httpx.Client(
+            base_url=self.url, auth=(user, password), timeout=TIMEOUT_SECONDS, trust_env=not local
+        )
+        self._user = user
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self._http.close()
+
+    def hosts(self) -> Iterator[dict[str, Any]]:
+        """Yield all enrolled hosts."""
+        number = pages = 1
+        while number <= pages:
+            data = self._call("GET", f"{PREFIX}/compute/hosts?size={LARGEST_PAGE}&page={number}")
+            yield from data["contents"]
+            pages = data["page"]["totalPages"]
+            number += 1
+
+    def enrol(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Enrol the hosts of a body of `batchCreate` and return them with their ids."""
+        contents: list[dict[str, Any]] = self._call("POST", f"{PREFIX}/compute/hosts/batchCreate", body)["contents"]
+        return contents
+
+    def restart_agents(self, host_ids: Sequence[int]) -> dict[str, Any]:
+        """Submit the restart of the agents of these hosts and return the task."""
+        body = {"hostIds": list(host_ids)}
+        task: dict[str, Any] = self._call("POST", f"{PREFIX}/compute/hosts/batchRestartAgents", body)
+        return task
+
+    def task(self, task_id: int) -> dict[str, Any]:
+        """Return a task with all its subtasks."""
+        task: dict[str, Any] = self._call("GET", f"{PREFIX}/tasks/instances/{task_id}")
+        return task
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise CommandError(f"No API answers at {self.url} ({type(error).__name__}: {error}).") from None
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            raise CommandError(f"The API at {self.url} refuses user {self._user!r}: wrong name or password.")
+        try:
+            envelope = response.json()
+        except ValueError:
+            raise CommandError(
+                f"{self.url} answers with no JSON (HTTP {response.status_code}): no Muster API?"
+            ) from None
+        if not response.is_success:
+            raise CommandError(f"The API at {self.url} refuses: {_reason(envelope, response.status_code)}")
+        return envelope.get("data")
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--api must be a URL such as http://127.0.0.1:8480, not {url!r}.")
+    return url.rstrip("/").removesuffix(PREFIX)
+
+
+def _reason(envelope: Any, status: int) -> str:
+    error = envelope.get("error", {}) if isinstance(envelope, dict) else {}
+    subs = [f"{sub['field']}: {sub['message']}" for sub in error.get("subErrors", [])[:MOST_SHOWN]]
+    return "; ".join([error.get("message") or f"HTTP {status}", *subs])

@@ -1,0 +1,62 @@
+"""Flower in this process: set up from the settings, so that no secret stands on a command line."""
+
+import logging
+import os
+import secrets
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import structlog
+from flower.app import Flower
+from flower.options import options
+from flower.urls import settings as handler_settings
+
+from cli.port import reachable, require_free
+from cli.process import open_redis
+from config.settings import Settings
+from workers.app import create_celery
+
+log = structlog.get_logger()
+
+
+def run_flower(settings: Settings) -> None:
+    """Show the workers in a browser until SIGTERM or SIGINT; the first user's name and password open it."""
+    host = settings.api.host
+    port = require_free(host, settings.flower.port, "Flower", "flower.port (MUSTER_FLOWER_PORT)")
+    # A broker that is away would only be told of in its log, again and again.
+    open_redis(settings).close()
+    _configure(settings, port, _password(settings))
+    flower = Flower(capp=create_celery(settings), options=options, **handler_settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    flower.start_http_server()
+    log.info("Flower listens", url=f"http://{reachable(host)}:{port}", user=settings.api.admin_user)
+    flower.start()
+
+
+def _configure(settings: Settings, port: int, password: str) -> None:
+    # It would open the parts that change things to everybody.
+    os.environ.pop("FLOWER_UNAUTHENTICATED_API", None)
+    options.address = settings.api.host
+    options.port = port
+    options.basic_auth = [f"{settings.api.admin_user}:{password}"]
+    options.max_tasks = settings.flower.max_tasks
+    # Tasks are steered through the API, which knows their leases; here they are looked at.
+    options.read_only = True
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+
+
+def _password(settings: Settings) -> str:
+    if settings.api.admin_password:
+        return settings.api.admin_password
+    password = secrets.token_urlsafe(18)
+    user = settings.api.admin_user
+    print(f"Flower opens to user {user!r} with the password {password} (until it ends).", file=sys.stderr, flush=True)
+    return password
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    # It keeps nothing on disk, and its own way to stop waits for calls to a broker that may be gone.
+    os._exit(0)

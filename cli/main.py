@@ -1,0 +1,217 @@
+"""The command line: what each command is called and takes. What it does stands in the module it calls.
+
+Those modules are imported where they are used: a command needs a part of the project only, and Celery, Flower
+and Fabric take their time.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.data import DEFAULT as DEFAULT_DATA
+from cli.error import CommandError, UsageError
+from cli.interrupt import StopAsked
+from config.load import SettingError, load
+from config.settings import Settings
+from dag.error import MusterError
+
+app = typer.Typer(
+    name="muster",
+    help="Restarts the monitoring and control agents of whole fleets, as one asynchronous task that runs to its end.",
+    epilog="Begin with: muster demo --hosts 8",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+host_commands = typer.Typer(help="Enrol hosts.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(host_commands, name="hosts")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
+
+
+def main() -> None:
+    """Run the command line; what fails as can be expected ends in a sentence and an exit code."""
+    try:
+        app()
+    except SettingError as error:
+        _exit(str(error), UsageError.exit_code)
+    except CommandError as error:
+        _exit(str(error), error.exit_code)
+    except MusterError as error:
+        _exit(str(error), CommandError.exit_code)
+    except StopAsked as asked:
+        sys.exit(128 + asked.number)
+
+
+def _exit(text: str, code: int) -> None:
+    print(f"muster: {text}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"muster {version('muster')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _run(process: Callable[[Settings], None]) -> None:
+    from cli.log import configure_logging
+
+    configure_logging()
+    process(load().settings)
+
+
+@app.command(epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster api")
+def api() -> None:
+    """Answer calls over HTTP, until SIGTERM.
+
+    Makes the first user (api.admin_user) where there is none; without api.admin_password its password is random and
+    printed once to stderr.
+    """
+    from cli.process import run_api
+
+    _run(run_api)
+
+
+@app.command(epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster scheduler")
+def scheduler() -> None:
+    """Hand out what is ready to the workers and find what was lost, until SIGTERM. Any number may run."""
+    from cli.process import run_scheduler
+
+    _run(run_scheduler)
+
+
+@app.command(epilog="Example: MUSTER_SSH_KEY_FILE=~/.ssh/id_ed25519 muster worker")
+def worker() -> None:
+    """Run the steps of tasks on hosts over SSH, until SIGTERM (finishes what runs) or SIGQUIT (at once)."""
+    from cli.process import run_worker
+
+    _run(run_worker)
+
+
+@app.command(epilog="Example: MUSTER_FLOWER_PORT=5556 muster flower")
+def flower() -> None:
+    """Show the workers and what they run in a browser, until SIGTERM.
+
+    Opens to api.admin_user with api.admin_password; without one the password is random and printed to stderr.
+    """
+    from cli.dashboard import run_flower
+
+    _run(run_flower)
+
+
+@app.command(epilog="Example: muster up --hosts 8")
+def up(
+    hosts: Annotated[
+        int | None, typer.Option(min=0, max=5000, help="Demo hosts [default: as at the last start, else 0]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The API's port; 0: a free one [default: 8480 if free]")
+    ] = None,
+    flower_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Flower's port; 0: a free one [default: 5555 if free]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes")] = 2,
+    data: DataOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run all of Muster in the foreground, with a Valkey server of its own, until Ctrl-C.
+
+    Prints where everything is once it answers. Tasks, hosts, ports and passwords are kept in the data directory,
+    logs in its subdirectory log.
+    """
+    from cli.stack import StackOptions, running, tell
+
+    path = data or Path(os.environ.get("MUSTER_DATA") or DEFAULT_DATA)
+    with (
+        suppress(StopAsked),
+        running(path, StackOptions(hosts, port, flower_port, workers), load(), tell) as (stack, ready),
+    ):
+        print(json.dumps(asdict(ready)) if as_json else ready.text(path), flush=True)
+        stack.watch()
+
+
+@app.command(epilog="Example: muster demo --hosts 50")
+def demo(
+    hosts: Annotated[int, typer.Option(min=1, max=5000, help="Demo hosts")] = 8,
+    data: Annotated[Path | None, typer.Option(help="Keep the data here [default: a temporary directory]")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Start everything with a demo fleet, restart all its agents by one call, and prove that it happened.
+
+    Shows each stage, then the process ids before and after; stops everything. Exits with 0 only if the task succeeded
+    and every agent is a new process.
+    """
+    from cli.demo import run_demo
+
+    if not run_demo(hosts, data, load(), as_json=as_json):
+        raise typer.Exit(CommandError.exit_code)
+
+
+@app.command(epilog="Example: MUSTER_API_PORT=9000 muster config")
+def config(as_json: JsonFlag = False) -> None:
+    """Show every setting in force: value, unit, and where it comes from. Secrets are masked.
+
+    A setting is set in muster.toml (or the file named by MUSTER_CONFIG) as `key` below `[section]`, or by the variable
+    MUSTER_SECTION_KEY, which wins.
+    """
+    from cli.table import print_table
+
+    shown = list(load().shown())
+    if as_json:
+        print(json.dumps([asdict(setting) for setting in shown], indent=2))
+        return
+    rows = [(item.key, item.value, item.unit, item.source, item.why) for item in shown]
+    print_table(("setting", "value", "unit", "source", "why"), rows)
+
+
+@host_commands.command(
+    "import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw"
+)
+def import_hosts(
+    file: Annotated[Path, typer.Argument(help="Inventory: a .json list of hosts, or .csv with a header")],
+    api: Annotated[str, typer.Option(help="The API's URL")] = "http://127.0.0.1:8480",
+    user: Annotated[str, typer.Option(help="Who calls")] = "admin",
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password [default: $MUSTER_PASSWORD, else asked for]")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
+    zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
+    ssh_user: Annotated[str, typer.Option(help="SSH login of hosts that name none")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Enrol the hosts of an inventory; those that are enrolled already are skipped.
+
+    Fields: address (required), name, ssh_port, user, profile, zone, variables, labels. In CSV each variable has a
+    column such as var.home, each label one such as label.rack. Nothing is enrolled when any host is wrong.
+    """
+    from cli.client import ApiClient
+    from cli.inventory import enrol, read_inventory, read_password, report
+
+    entries = read_inventory(file, {"profile": profile, "zone": zone, "user": ssh_user})
+    with ApiClient(api, user, read_password(password_file)) as client:
+        report(enrol(client, entries, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Wires the processes of Muster: settings in, a process that runs until it is told to stop."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from redis import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from api.app import create_app
+from api.server import serve
+from api.user import IllegalUser, Permission, UserExists, UserStore
+from cli.error import CommandError, UsageError
+from cli.port import reachable, require_free
+from config.settings import ApiSettings, Settings
+from dag.registry import HostRegistry
+from dag.roster import Roster
+from dag.scheduler import Scheduler, SchedulerLimits
+from dag.store import Store
+from workers.app import create_celery
+from workers.publisher import CeleryPublisher
+
+# As the workers' heartbeat of 1 s: three may be missed.
+ALIVE_SECONDS = 4.0
+POLL_SECONDS = 0.5
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+log = structlog.get_logger()
+
+
+def open_redis(settings: Settings) -> Redis:
+    """Return a client of the store; it is asked once, so that a wrong address is known at once.
+
+    Raises:
+        UsageError: the URL is none.
+        CommandError: Redis does not answer; the text names the server, without the password.
+
+    """
+    seconds = settings.redis.timeout_seconds
+    try:
+        redis = Redis.from_url(
+            settings.redis.url, decode_responses=True, socket_timeout=seconds, socket_connect_timeout=seconds
+        )
+    except ValueError:
+        # The reason would show parts of the URL, and that holds a password.
+        raise UsageError("redis.url (MUSTER_REDIS_URL) must be like redis://:password@host:6379/0.") from None
+    try:
+        redis.ping()
+    except RedisError as error:
+        raise CommandError(f"{_what(error)} {server_of(redis)}. {_remedy(error)}") from None
+    return redis
+
+
+def server_of(redis: Redis) -> str:
+    """Name the server of a client without its password."""
+    place = redis.connection_pool.connection_kwargs
+    return str(place["path"]) if "path" in place else f"{place.get('host')} port {place.get('port')}"
+
+
+def _what(error: RedisError) -> str:
+    refused = isinstance(error, AuthenticationError)
+    return "The password is refused by Redis at" if refused else "Redis does not answer at"
+
+
+def _remedy(error: RedisError) -> str:
+    if isinstance(error, AuthenticationError):
+        return "Set redis.url (MUSTER_REDIS_URL) with the right one."
+    return "Start it or set redis.url (MUSTER_REDIS_URL); `muster up` brings a server of its own."
+
+
+def run_api(settings: Settings) -> None:
+    """Answer calls until SIGTERM or SIGINT."""
+    api = settings.api
+    port = require_free(api.host, api.port, "The API", "api.port (MUSTER_API_PORT)")
+    redis = open_redis(settings)
+    users = UserStore(redis)
+    make_first_user(users, api)
+    app = create_app(Store(redis), HostRegistry(redis), users, settings)
+    url = f"http://{reachable(api.host)}:{port}"
+    serve(
+        app,
+        api.host,
+        port,
+        api.threads,
+        timeout_seconds=api.request_timeout_seconds,
+        on_ready=lambda: log.info("the API listens", url=url),
+    )
+
+
+def make_first_user(users: UserStore, api: ApiSettings) -> None:
+    """Make the first user, who may do everything; one that exists stays as it is."""
+    if users.find(api.admin_user):
+        return
+    password = api.admin_password or secrets.token_urlsafe(18)
+    try:
+        users.add(api.admin_user, password, Permission)
+    except UserExists:
+        # Another API was quicker; it has told the password.
+        return
+    except IllegalUser as error:
+        raise UsageError(f"api.admin_user or api.admin_password can't be used: {error}") from None
+    if not api.admin_password:
+        text = f"User {api.admin_user!r} was made with the password {password} (not shown again)."
+        print(text, file=sys.stderr, flush=True)
+
+
+def run_scheduler(settings: Settings) -> None:
+    """Schedule until SIGTERM or SIGINT; ends within about a second."""
+    redis = open_redis(settings)
+    store = Store(redis)
+    scheduler = Scheduler(
+        store,
+        HostRegistry(redis),
+        Roster(store, alive_seconds=ALIVE_SECONDS),
+        CeleryPublisher(create_celery(settings)),
+        f"scheduler-{os.getpid()}@{socket.gethostname()}",
+        limits(settings),
+    )
+    run_until_signal(scheduler.run)
+
+
+def run_until_signal(work: Callable[[threading.Event], None]) -> None:
+    """Run `work` in a thread until SIGTERM or SIGINT sets its event, or until it ends by an error."""
+    # Setting an event in a signal's handler can wait for ever on the lock of the wait that it interrupted.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(work, stop)
+        while not running.done() and signal.sigtimedwait(STOP_SIGNALS, POLL_SECONDS) is None:
+            continue
+        stop.set()
+        running.result()
+
+
+def limits(settings: Settings) -> SchedulerLimits:
+    """Return the scheduler's numbers."""
+    engine = settings.engine
+    return SchedulerLimits(
+        begin_within_seconds=engine.begin_within_seconds,
+        most_lost=engine.most_lost,
+        sweep_seconds=engine.sweep_seconds,
+        claim_after_seconds=engine.claim_after_seconds,
+        balance_seconds=engine.balance_seconds,
+        retention_seconds=engine.retention_seconds,
+        shards_per_zone=engine.shards_per_zone,
+    )
+
+
+def run_worker(settings: Settings) -> None:
+    """Run nodes until SIGTERM (finishes what runs) or SIGQUIT (at once)."""
+    # Fabric takes a while to import, which the other processes need not wait for.
+    from workers import process
+
+    process.run_worker(settings, open_redis(settings))

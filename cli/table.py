@@ -1,0 +1,23 @@
+"""Tables: drawn on a terminal, plain columns in a pipe."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# A pipe has no width; nothing is cut off there.
+PIPE_WIDTH = 1000
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print the rows to stdout; cells are taken literally."""
+    on_terminal = sys.stdout.isatty()
+    table = Table(box=SIMPLE if on_terminal else None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(width=None if on_terminal else PIPE_WIDTH, soft_wrap=not on_terminal).print(table)

@@ -1,0 +1,51 @@
+"""One stack on OpenSSH's own server for all tests of this folder that need hosts which nobody here made."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.openssh import OpenSshHosts
+from tests.stack import RunningStack
+
+HOSTS = 20
+
+
+@pytest.fixture(scope="session")
+def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshHosts]:
+    hosts = OpenSshHosts(Path(tmp_path_factory.mktemp("openssh")), HOSTS)
+    try:
+        hosts.start()
+        yield hosts
+    finally:
+        hosts.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(openssh: OpenSshHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    variables = {
+        "MUSTER_SSH_KEY_FILE": str(openssh.key_path),
+        "MUSTER_SSH_KNOWN_HOSTS": str(openssh.known_hosts_path),
+        "MUSTER_ENGINE_LEASE_SECONDS": "4",
+        "MUSTER_ENGINE_BEGIN_WITHIN_SECONDS": "5",
+    }
+    running = RunningStack(tmp_path_factory.mktemp("stack") / "data", (), variables).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def host_ids(stack: RunningStack, openssh: OpenSshHosts) -> list[int]:
+    """The ids of the OpenSSH hosts, number 1 first."""
+    return stack.enrol(openssh.inventory())
+
+
+@pytest.fixture
+def clean(openssh: OpenSshHosts) -> Iterator[None]:
+    """Agents without faults again after a test that set some; they run, whatever the test left."""
+    yield
+    for number in range(1, openssh.count + 1):
+        openssh.clear_faults(number)
+        start = openssh.control_start(number)
+        out, err = start.communicate(timeout=30)
+        assert start.returncode == 0, out + err
