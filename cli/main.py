@@ -42,7 +42,7 @@ DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: 
 def main() -> None:
     """Run the command line; what fails as can be expected ends in a sentence and an exit code."""
     try:
-        app()
+        app(prog_name="muster")
     except SettingError as error:
         _exit(str(error), UsageError.exit_code)
     except CommandError as error:

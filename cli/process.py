@@ -156,5 +156,10 @@ def run_worker(settings: Settings) -> None:
     """Run nodes until SIGTERM (finishes what runs) or SIGQUIT (at once)."""
     # Fabric takes a while to import, which the other processes need not wait for.
     from workers import process
+    from workers.remote.error import KeyFileError
 
-    process.run_worker(settings, open_redis(settings))
+    redis = open_redis(settings)
+    try:
+        process.run_worker(settings, redis)
+    except KeyFileError as error:
+        raise UsageError(str(error)) from None

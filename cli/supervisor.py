@@ -211,5 +211,5 @@ def _failed(child: Child, what: str) -> str:
 
 
 def muster(command: str) -> list[str]:
-    """Return the command line of a subcommand of this very Muster; `-P` keeps out what lies in the directory."""
-    return [sys.executable, "-P", "-m", "cli.main", command]
+    """Return the command line of a subcommand of this very Muster; in `ps` it reads as one would type it."""
+    return [sys.executable, str(Path(sys.executable).parent / "muster"), command]

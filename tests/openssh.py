@@ -1,4 +1,4 @@
-"""Hosts of OpenSSH's own server: one unprivileged sshd on many loopback addresses, each with an agent of its own."""
+"""Hosts of OpenSSH's own server: sshd on many loopback addresses, each with an agent of its own."""
 
 import getpass
 import json
@@ -15,6 +15,8 @@ from deploy.fleet.leftovers import find_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNPACKED = ROOT / ".cache/packages"
+# OpenSSH's MAX_LISTEN_SOCKS is 16.
+ADDRESSES_A_SERVER = 10
 CONFIG = """\
 {listen}
 Port {port}
@@ -41,7 +43,10 @@ def find_sshd() -> str:
 
 
 class OpenSshHosts:
-    """`count` addresses of one sshd on this machine; host n has its agent in `agent_home(n)` (n from 1)."""
+    """`count` loopback addresses of this machine; host n has its agent in `agent_home(n)` (n from 1).
+
+    sshd listens at one address more, number `count + 1`, whose key is not in the known hosts.
+    """
 
     def __init__(self, root: Path, count: int) -> None:
         self.root, self.count = root, count
@@ -49,7 +54,7 @@ class OpenSshHosts:
         self.key_path = root / "id_ed25519"
         self.known_hosts_path = root / "known_hosts"
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._servers: list[subprocess.Popen[bytes]] = []
         self.proxy_port = 0
 
     def address(self, number: int) -> str:
@@ -66,8 +71,6 @@ class OpenSshHosts:
         public = load_or_create_key(self.key_path).export_public_key().decode()
         host_key = load_or_create_key(self.root / "host_key")
         (self.root / "authorized_keys").write_text(public)
-        listen = "\n".join(f"ListenAddress {self.address(n)}" for n in range(1, self.count + 1))
-        (self.root / "sshd_config").write_text(CONFIG.format(listen=listen, port=self.port, root=self.root))
         words = host_key.export_public_key().decode().split()[:2]
         lines = [f"[{self.address(n)}]:{self.port} {' '.join(words)}\n" for n in range(1, self.count + 1)]
         self.known_hosts_path.write_text("".join(lines))
@@ -82,20 +85,25 @@ class OpenSshHosts:
             assert start.returncode == 0, out + err
 
     def start_server(self) -> None:
-        """Start sshd and wait until its first address greets."""
+        """Start sshd and wait until each address greets."""
         environment = {**os.environ, "LD_LIBRARY_PATH": str(next(UNPACKED.glob("usr/lib/*-linux-gnu"), ""))}
-        with (self.root / "sshd.log").open("ab") as log:
-            command = [find_sshd(), "-D", "-e", "-f", str(self.root / "sshd_config")]
-            self._process = subprocess.Popen(command, stderr=log, env=environment)
+        for first in range(1, self.count + 2, ADDRESSES_A_SERVER):
+            last = min(first + ADDRESSES_A_SERVER - 1, self.count + 1)
+            listen = "\n".join(f"ListenAddress {self.address(n)}" for n in range(first, last + 1))
+            config = self.root / f"sshd_config_{first}"
+            config.write_text(CONFIG.format(listen=listen, port=self.port, root=self.root))
+            with (self.root / "sshd.log").open("ab") as log:
+                command = [find_sshd(), "-D", "-e", "-f", str(config)]
+                self._servers.append(subprocess.Popen(command, stderr=log, env=environment))
         deadline = time.monotonic() + 10
-        while not self._greets():
-            assert self._process.poll() is None, (self.root / "sshd.log").read_text()
+        while not all(self._greets(number) for number in range(1, self.count + 2)):
+            assert all(s.poll() is None for s in self._servers), (self.root / "sshd.log").read_text()
             assert time.monotonic() < deadline, "sshd does not answer"
             time.sleep(0.02)
 
-    def _greets(self) -> bool:
+    def _greets(self, number: int) -> bool:
         try:
-            with socket.create_connection((self.address(1), self.port), timeout=2) as connection:
+            with socket.create_connection((self.address(number), self.port), timeout=2) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -152,11 +160,12 @@ class OpenSshHosts:
 
     def stop_server(self) -> None:
         """End sshd and the sessions that it has open."""
-        if self._process is not None:
-            subprocess.run(["pkill", "-TERM", "-P", str(self._process.pid)], check=False)
-            self._process.terminate()
-            self._process.wait(timeout=10)
-            self._process = None
+        for server in self._servers:
+            subprocess.run(["pkill", "-TERM", "-P", str(server.pid)], check=False)
+            server.terminate()
+        for server in self._servers:
+            server.wait(timeout=10)
+        self._servers.clear()
 
     def stop(self) -> None:
         """End sshd and every agent."""

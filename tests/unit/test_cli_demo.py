@@ -1,0 +1,78 @@
+"""How the demonstration judges what it saw, and the demonstration itself."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.demo import PROGRAMS, failures, is_renewed, stages
+
+OLD = {name: (number,) for number, name in enumerate(PROGRAMS, 1)}
+NEW = {name: (number,) for number, name in enumerate(PROGRAMS, 11)}
+
+
+@pytest.mark.parametrize(
+    ("after", "renewed"),
+    [
+        (NEW, True),
+        (OLD, False),
+        ({}, False),
+        ({**NEW, "pos_proxy": OLD["pos_proxy"]}, False),
+        ({**NEW, "pos_proxy": (14, 15)}, False),
+        ({**NEW, "pos_proxy": ()}, False),
+        # A process id of another program of the old agent is no new process either.
+        ({**NEW, "pos_proxy": (1,)}, False),
+    ],
+)
+def test_a_host_is_renewed_when_each_program_is_one_new_process(after: dict[str, Any], renewed: bool) -> None:
+    assert is_renewed(OLD, after) is renewed
+
+
+def node(name: str, status: str, index: int = 0) -> dict[str, Any]:
+    return {"name": name, "status": status, "parallelIdx": index}
+
+
+TASK = {
+    "subtasks": [
+        node("Prepare", "SUCCESSFUL", 0),
+        node("Prepare", "FAILED", 1),
+        node("Wait node", "PENDING"),
+        node("Stop", "RUNNING", 0),
+        node("Stop", "PENDING", 1),
+    ]
+}
+
+
+def test_progress_counts_each_stage_without_its_waits() -> None:
+    assert stages(TASK) == {"Prepare": (1, 2), "Stop": (0, 2)}
+    assert list(stages(TASK)) == ["Prepare", "Stop"]
+
+
+def test_failures_name_host_and_step() -> None:
+    assert failures(TASK, ["host-001", "host-002"]) == ["host-002: Prepare"]
+
+
+def test_the_whole_demonstration(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli.main", "demo", "--hosts", "2", "--json"],
+        cwd=tmp_path,
+        env={**clean, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    seconds = told.pop("seconds")
+    assert told == {"hosts": 2, "restarted": 2, "subtasks": 14, "status": "SUCCESSFUL"}
+    assert 0 < seconds < 60
+    assert "curl -u admin:" in done.stderr
+    assert "Stop all OCP agent processes: 2/2" in done.stderr
+    assert list(tmp_path.iterdir()) == []
