@@ -7,10 +7,11 @@ READY := $(VENV)/.ready
 .PHONY: demo test clean
 
 demo: $(READY)
+	@sh deploy/install-packages.sh ps flock awk timeout
 	@$(VENV)/bin/muster demo --hosts $(HOSTS)
 
 test: $(READY)
-	sh deploy/install-sshd.sh
+	@sh deploy/install-packages.sh ps flock awk timeout sshd
 	$(VENV)/bin/python -m pytest
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.

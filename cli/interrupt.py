@@ -17,10 +17,11 @@ class StopAsked(BaseException):
 def raise_on_stop() -> None:
     """Raise StopAsked in the main thread at the first such signal; later ones are ignored.
 
-    A signal that is ignored already (`nohup`) stays so.
+    A closed terminal stays ignored where it was (`nohup`). Not so Ctrl-C: a shell starts its background jobs
+    with that ignored, and whoever sends it to one of them means it.
     """
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _raise)
 
 
