@@ -65,9 +65,7 @@ def failure(refusal: Refusal) -> Response:
         error["target"] = refusal.target
     if refusal.sub_errors:
         error["subErrors"] = [_sub_error(sub) for sub in refusal.sub_errors[:MOST_SHOWN]]
-    response = current_app.make_response(
-        current_app.json.response({"error": error, **_frame(refusal.status)})
-    )
+    response = current_app.make_response(current_app.json.response({"error": error, **_frame(refusal.status)}))
     response.status_code = refusal.status
     response.headers.update(refusal.headers)
     return response

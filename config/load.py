@@ -82,7 +82,7 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
         document = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: can't be read: {error}") from None
-    found = {}
+    found: dict[str, tuple[Any, str]] = {}
     for section, values in document.items():
         if not isinstance(values, dict):
             raise SettingError(f"{path}: {section} stands outside of a [section]")
@@ -105,7 +105,9 @@ def _checked(key: str, item: "Field[Any]", raw: Any, source: str) -> Any:
     try:
         value = _convert(raw, wanted)
     except (TypeError, ValueError):
-        raise SettingError(f"{source}: {key} must be {wanted.__name__} ({item.metadata['unit']}), not {shown}") from None
+        raise SettingError(
+            f"{source}: {key} must be {wanted.__name__} ({item.metadata['unit']}), not {shown}"
+        ) from None
     least = item.metadata["least"]
     if least is not None and value < least:
         raise SettingError(f"{source}: {key} must be at least {least} {item.metadata['unit']}, not {shown}")

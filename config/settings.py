@@ -31,7 +31,9 @@ class ApiSettings:
     port: int = option(8480, "TCP port", "where the API listens", least=0)
     threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
     max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
-    max_body_bytes: int = option(4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024)
+    max_body_bytes: int = option(
+        4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024
+    )
     request_timeout_seconds: int = option(60, "s", "a request that takes longer is ended", least=1)
     server_name: str = option("", "name", "the envelope's `server`; empty: host name and process id")
     admin_user: str = option("admin", "name", "the first user, made where there is none")
@@ -45,8 +47,12 @@ class EngineSettings:
     lease_seconds: float = option(15.0, "s", "a worker silent for so long has lost its nodes", least=1)
     begin_within_seconds: float = option(20.0, "s", "a message not begun by then is looked for", least=0.5)
     most_lost: int = option(3, "runs", "a node whose worker was lost so often is FAILED", least=1)
-    sweep_seconds: float = option(1.0, "s", "how often leases are looked through: found within 2 s of their end", least=0.1)
-    claim_after_seconds: float = option(3.0, "s", "a scheduler's messages go to another when it was silent so long", least=0.5)
+    sweep_seconds: float = option(
+        1.0, "s", "how often leases are looked through: found within 2 s of their end", least=0.1
+    )
+    claim_after_seconds: float = option(
+        3.0, "s", "a scheduler's messages go to another when it was silent so long", least=0.5
+    )
     balance_seconds: float = option(1.0, "s", "how often shards are spread over the workers", least=0.2)
     shards_per_zone: int = option(32, "queues", "measured: 2 to 64 queues over two workers cost the same", least=1)
     retention_seconds: int = option(30 * 86400, "s", "ended tasks and their logs are kept so long", least=60)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -82,10 +83,10 @@ class ReadyStream:
             pipe.execute()
 
 
-def _flat(rows: list[object]) -> list[tuple[str, dict[str, str]]]:
+def _flat(rows: list[Any]) -> list[tuple[str, dict[str, str]]]:
     # RESP3 nests the messages of a stream one list deeper than RESP2.
-    nested = rows[0] if rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], (list, tuple)) else rows
-    return [(str(row[0]), dict(row[1])) for row in nested]  # type: ignore[index]  # redis-py leaves replies untyped
+    is_nested = bool(rows and isinstance(rows[0], list) and rows[0] and isinstance(rows[0][0], (list, tuple)))
+    return [(str(name), dict(fields)) for name, fields in (rows[0] if is_nested else rows)]
 
 
 class HandOut:

@@ -15,7 +15,7 @@ class StoreUnavailable(MusterError):
 
 
 class PartitionMismatch(MusterError):
-    """This deployment was created with another number of partitions."""
+    """The deployment was created with another number of partitions."""
 
 
 class UnknownTask(MusterError):

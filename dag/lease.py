@@ -65,7 +65,15 @@ class Leases:
         keys = self._store.keys
         names = [keys.status(run.task_id), keys.nodes(run.task_id), keys.due, keys.tokens, keys.facts(run.task_id)]
         answer = self._store.scripts.call(
-            "begin", names, run.task_id, run.offset, run.attempt, executor, self._lease_ms, run.index, self._store.clock()
+            "begin",
+            names,
+            run.task_id,
+            run.offset,
+            run.attempt,
+            executor,
+            self._lease_ms,
+            run.index,
+            self._store.clock(),
         )
         token, facts = int(answer[0]), answer[1]
         if not token:

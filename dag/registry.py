@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from redis import Redis, WatchError
 
@@ -15,8 +16,9 @@ from dag.script import translated
 class HostRegistry:
     """All hosts, each known by its id; a pair of address and SSH port is enrolled once."""
 
-    def __init__(self, redis: "Redis[str]", *, keys: Keys | None = None) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, *, keys: Keys | None = None) -> None:
+        # Replies are text (decode_responses); redis-py types them as bytes, text or awaitables of either.
+        self._redis: Any = redis
         self._keys = keys or Keys()
 
     def create(self, hosts: Sequence[Host]) -> list[Host]:
@@ -27,9 +29,11 @@ class HostRegistry:
             StoreUnavailable: Redis is away or refuses writes.
         """
         places = [f"{host.address} {host.ssh_port}" for host in hosts]
-        for at, place in enumerate(places):
-            if place in places[:at]:
-                raise DuplicateHost(hosts[at].address, hosts[at].ssh_port)
+        seen: set[str] = set()
+        for host, place in zip(hosts, places, strict=True):
+            if place in seen:
+                raise DuplicateHost(host.address, host.ssh_port)
+            seen.add(place)
         with translated(), self._redis.pipeline() as pipe:
             while True:
                 try:

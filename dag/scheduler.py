@@ -88,7 +88,13 @@ class Scheduler:
     """One scheduler process's work, until `stop` is set."""
 
     def __init__(
-        self, store: Store, hosts: HostRegistry, roster: Roster, publisher: Publisher, name: str, limits: SchedulerLimits
+        self,
+        store: Store,
+        hosts: HostRegistry,
+        roster: Roster,
+        publisher: Publisher,
+        name: str,
+        limits: SchedulerLimits,
     ) -> None:
         self._store, self._hosts, self._roster, self._publisher = store, hosts, roster, publisher
         self._name, self._limits = name, limits
@@ -203,7 +209,7 @@ class Scheduler:
             most_lost=self._limits.most_lost,
             timeout_seconds=limit,
             log=(
-                f"The worker that ran attempt {attempt} was lost (its lease ran out), and so were those before it: at most "
+                f"The worker that ran attempt {attempt} was lost (its lease ran out), as were those before: at most "
                 f"{self._limits.most_lost} runs may be lost and no run may pass {limit} s. FAILED.\n"
             ),
             # Still in its queue: the message is not lost, it waits for a worker.

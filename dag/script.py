@@ -53,7 +53,7 @@ def translated() -> Iterator[None]:
 class Scripts:
     """The scripts on one connection pool."""
 
-    def __init__(self, redis: "Redis[str]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._known: dict[str, Any] = {}
 

@@ -17,7 +17,9 @@ def shard_of(host_id: int, zone: str, count: int) -> str:
     A host keeps its shard while the number of shards stands, whatever other hosts come or go; and where that number
     grows by one, only the hosts of the new shard move.
     """
-    return max(shards(zone, count), key=lambda shard: hashlib.blake2b(f"{shard}/{host_id}".encode(), digest_size=8).digest())
+    return max(
+        shards(zone, count), key=lambda shard: hashlib.blake2b(f"{shard}/{host_id}".encode(), digest_size=8).digest()
+    )
 
 
 def spread(queues: Iterable[str], workers: Iterable[str], before: Mapping[str, str]) -> dict[str, str]:

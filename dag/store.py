@@ -6,6 +6,7 @@ hosts their places in their queues, in chunks and in the order of submission; wh
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis import Redis
 
@@ -36,14 +37,18 @@ def pack_stages(stages: Sequence[Stage]) -> str:
 
 def unpack_stages(text: str) -> tuple[Stage, ...]:
     """Return what `pack_stages` packed."""
-    return tuple(Stage(*row[:5], Scope(row[5]), row[6]) for row in json.loads(text))
+    return tuple(
+        Stage(name, class_name, series, timeout, action, Scope(scope), prohibit)
+        for name, class_name, series, timeout, action, scope, prohibit in json.loads(text)
+    )
 
 
 class Store:
     """The tasks of one partition."""
 
-    def __init__(self, redis: "Redis[str]", *, keys: Keys | None = None, clock: Clock = server_clock) -> None:
-        self.redis = redis
+    def __init__(self, redis: Redis, *, keys: Keys | None = None, clock: Clock = server_clock) -> None:
+        # Replies are text (decode_responses); redis-py types them as bytes, text or awaitables of either.
+        self.redis: Any = redis
         self.keys = keys or Keys()
         self.scripts = Scripts(redis)
         self.clock = clock
@@ -65,7 +70,7 @@ class Store:
         self._check_hosts(host_ids)
         graph = Graph(definition.stages, len(host_ids))
         task_id, last = self._allocate(graph.size)
-        fields = {
+        fields: dict[str, str | int] = {
             "definition": definition.key,
             "name": definition.name,
             "stages": pack_stages(definition.stages),
@@ -83,7 +88,7 @@ class Store:
             "open": len(host_ids),
         }
         fields |= {f"left:{i}": graph.width_of(stage) for i, stage in enumerate(definition.stages)}
-        flat = [part for pair in fields.items() for part in pair]
+        flat: list[str | int] = [part for pair in fields.items() for part in pair]
         keys = self.keys
         names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission]
         self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)

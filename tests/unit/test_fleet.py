@@ -346,7 +346,10 @@ def test_inventory(runner: Runner) -> None:
         "ssh_port": runner.fleet.port,
         "user": "admin",
         "profile": "ocp_agentctl",
-        "variables": {"home": str(runner.fleet.root / "host-002/ocp_agent")},
+        "variables": {
+            "home": str(runner.fleet.root / "host-002/ocp_agent"),
+            "proxy_port": str(runner.fleet.proxy_port),
+        },
     }
     assert stat.S_IMODE(runner.fleet.key_path.stat().st_mode) == 0o600
 
