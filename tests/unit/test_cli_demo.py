@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli.demo import PROGRAMS, failures, is_renewed, stages
+from cli.demo import PROGRAMS, Patience, failures, is_renewed, stages
+from cli.error import CommandError
 
 OLD = {name: (number,) for number, name in enumerate(PROGRAMS, 1)}
 NEW = {name: (number,) for number, name in enumerate(PROGRAMS, 11)}
@@ -54,6 +55,20 @@ def test_progress_counts_each_stage_without_its_waits() -> None:
 
 def test_failures_name_host_and_step() -> None:
     assert failures(TASK, ["host-001", "host-002"]) == ["host-002: Prepare"]
+
+
+def test_a_task_that_stands_still_is_not_waited_for_for_ever() -> None:
+    now = 0.0
+    patience = Patience(60, lambda: now)
+    running = {"id": 7, "status": "RUNNING", **TASK}
+    for now in (0.0, 60.0):
+        patience.heed(running)
+    moved = {**running, "subtasks": [node("Prepare", "SUCCESSFUL")]}
+    for now in (61.0, 121.0):
+        patience.heed(moved)
+    now = 121.1
+    with pytest.raises(CommandError, match="Task 7 has not moved for 60 s; it is RUNNING"):
+        patience.heed(moved)
 
 
 def test_the_whole_demonstration(tmp_path: Path) -> None:

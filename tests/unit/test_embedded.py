@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
+from redis.retry import Retry
 
 from cli.embedded import HOST, EmbeddedServer
 from cli.port import free_port
@@ -63,7 +65,11 @@ def test_it_keeps_what_it_is_told_on_disk_and_never_evicts(running: Running) -> 
 
 @pytest.mark.parametrize("password", [None, "", "wrong"])
 def test_it_refuses_who_has_no_password(running: Running, password: str | None) -> None:
-    with Redis(host=HOST, port=running.server.port, password=password) as redis, pytest.raises(AuthenticationError):
+    once = Retry(NoBackoff(), 0)
+    with (
+        Redis(host=HOST, port=running.server.port, password=password, retry=once) as redis,
+        pytest.raises(AuthenticationError),
+    ):
         redis.ping()
 
 
