@@ -14,8 +14,8 @@ from typing import Any
 from config.settings import SECTIONS, Settings
 
 PREFIX = "MUSTER_"
-# Names that steer where settings and data are, so they are no settings themselves.
-RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA"})
+# Names that are no settings themselves: where settings and data are, and the password of whoever calls the API.
+RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_PASSWORD"})
 
 
 class SettingError(Exception):

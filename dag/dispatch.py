@@ -1,6 +1,6 @@
 """A scheduler's side of the store: the ready stream, what is due, and the hosts' queues."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,26 +51,33 @@ class ReadyStream:
 
     def read(self, *, count: int, block_ms: int) -> list[Entry]:
         """Return new messages, waiting up to `block_ms` for the first."""
-        try:
-            with translated():
-                answer = self._store.redis.xreadgroup(
-                    GROUP, self._consumer, {self._store.keys.ready: ">"}, count=count, block=block_ms
-                )
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
-            self.open()
-            return []
+        answer = self._as_group(
+            lambda redis: redis.xreadgroup(
+                GROUP, self._consumer, {self._store.keys.ready: ">"}, count=count, block=block_ms
+            )
+        )
         streams = answer.values() if isinstance(answer, dict) else [rows for _name, rows in answer or []]
         return [Entry(*row) for rows in streams for row in _flat(rows)]
 
     def claim(self, *, idle_ms: int, count: int) -> list[Entry]:
         """Take over messages that a scheduler has read and not done for `idle_ms` (XAUTOCLAIM)."""
-        with translated():
-            answer = self._store.redis.xautoclaim(
+        answer = self._as_group(
+            lambda redis: redis.xautoclaim(
                 self._store.keys.ready, GROUP, self._consumer, min_idle_time=idle_ms, count=count
             )
-        return [Entry(name, fields) for name, fields in answer[1] if fields]
+        )
+        return [Entry(name, fields) for name, fields in answer[1] if fields] if answer else []
+
+    def _as_group(self, ask: Callable[[Any], Any]) -> Any:
+        """Return the answer; where the group is not there (a new server, a FLUSHALL), make it and return None."""
+        try:
+            with translated():
+                return ask(self._store.redis)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            self.open()
+            return None
 
     def done(self, entries: Sequence[Entry]) -> None:
         """Take messages off the stream for good."""

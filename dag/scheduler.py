@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
-from dag.error import MusterError, StoreUnavailable, UnknownHosts
+from dag.error import StoreUnavailable, UnknownHosts
 from dag.graph import Graph
 from dag.host import Host
 from dag.registry import HostRegistry
@@ -147,7 +148,8 @@ class Scheduler:
                 if task := self._hand.info(int(fields["task"])):
                     self._hand.release(task)
             case other:
-                raise MusterError(f"The ready stream has a message of unknown kind {other!r}.")
+                # Of a newer release, perhaps. It must not keep this scheduler from the messages behind it.
+                log.error("the ready stream has a message of unknown kind %r", other)
 
     def _hand_out(self, task_id: int, first: int, count: int) -> None:
         task = self._hand.info(task_id)
@@ -190,14 +192,15 @@ class Scheduler:
 
     def sweep(self) -> None:
         """Find runs whose lease or dispatch has run out, and hand them out again or fail them."""
+        waiting = cache(self._publisher.waiting)
         for task_id, offset, attempt in self._hand.due(limit=1000):
             task = self._hand.info(task_id)
             if task is None:
                 self._hand.forget(task_id, offset, attempt)
                 continue
-            self._expire(task, offset, attempt)
+            self._expire(task, offset, attempt, waiting)
 
-    def _expire(self, task: TaskInfo, offset: int, attempt: int) -> None:
+    def _expire(self, task: TaskInfo, offset: int, attempt: int, waiting: Callable[[str], int]) -> None:
         stage, inner = Graph(task.stages, len(task.host_ids), task.base).place(offset)
         host = self._find({task.host_ids[inner]}).get(task.host_ids[inner])
         queue = shard_of(task.host_ids[inner], host.zone if host else "default", self._limits.shards_per_zone)
@@ -213,7 +216,7 @@ class Scheduler:
                 f"{self._limits.most_lost} runs may be lost and no run may pass {limit} s. FAILED.\n"
             ),
             # Still in its queue: the message is not lost, it waits for a worker.
-            wait_ms=int(self._limits.begin_within_seconds * 1000) if self._publisher.waiting(queue) else 0,
+            wait_ms=int(self._limits.begin_within_seconds * 1000) if waiting(queue) else 0,
         )
         if answer in ("ready", "failed"):
             log.warning("task %s: run %s of subtask %s was lost: %s", task.id, attempt, task.base + offset, answer)

@@ -58,15 +58,15 @@ def test_failures_name_host_and_step() -> None:
 
 
 def test_a_task_that_stands_still_is_not_waited_for_for_ever() -> None:
-    now = 0.0
-    patience = Patience(60, lambda: now)
+    # The times of the making, of two looks at one state, and of three at the next.
+    times = iter([0.0, 0.0, 60.0, 61.0, 121.0, 121.1])
+    patience = Patience(60, lambda: next(times))
     running = {"id": 7, "status": "RUNNING", **TASK}
-    for now in (0.0, 60.0):
-        patience.heed(running)
+    patience.heed(running)
+    patience.heed(running)
     moved = {**running, "subtasks": [node("Prepare", "SUCCESSFUL")]}
-    for now in (61.0, 121.0):
-        patience.heed(moved)
-    now = 121.1
+    patience.heed(moved)
+    patience.heed(moved)
     with pytest.raises(CommandError, match="Task 7 has not moved for 60 s; it is RUNNING"):
         patience.heed(moved)
 

@@ -205,6 +205,7 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
 
 WAITING = """
 import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 from cli.interrupt import StopAsked, raise_on_stop
 raise_on_stop()
 try:

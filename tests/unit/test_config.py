@@ -1,0 +1,69 @@
+"""Settings from file and environment, and errors that name the key."""
+
+from pathlib import Path
+
+import pytest
+
+from config.load import SettingError, load
+from config.settings import SECTIONS
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "muster.toml"
+    file.write_text("[api]\nport = 9000\nthreads = 4\n[ssh]\nuse_agent = true\n")
+    loaded = load(file, {"MUSTER_API_PORT": "9001", "HOME": "/root"})
+    assert (loaded.settings.api.port, loaded.settings.api.threads, loaded.settings.ssh.use_agent) == (9001, 4, True)
+    assert loaded.settings.api.max_hosts == 10_000
+    shown = {item.key: item.source for item in loaded.shown()}
+    assert shown["api.port"] == "MUSTER_API_PORT"
+    assert shown["api.threads"] == str(file)
+    assert shown["api.max_hosts"] == "default"
+    assert len(shown) == sum(len(section.__dataclass_fields__) for section in SECTIONS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "words"),
+    [
+        ("[api]\nprot = 1\n", {}, ["muster.toml", "api.prot"]),
+        ("[apis]\nport = 1\n", {}, ["muster.toml", "apis.port"]),
+        ("port = 1\n", {}, ["muster.toml", "port"]),
+        ("[api]\nport = 'x'\n", {}, ["muster.toml", "api.port", "int", "'x'"]),
+        ("[api]\nport = 1.5\n", {}, ["muster.toml", "api.port", "1.5"]),
+        ("[api]\nport = true\n", {}, ["muster.toml", "api.port", "True"]),
+        ("[api]\nhost = 1\n", {}, ["muster.toml", "api.host", "str"]),
+        ("[worker]\nthreads = 0\n", {}, ["muster.toml", "worker.threads", "at least 1"]),
+        ("[api\n", {}, ["muster.toml", "can't be read"]),
+        ("", {"MUSTER_API_PORT": ""}, ["MUSTER_API_PORT", "api.port"]),
+        (
+            "",
+            {"MUSTER_ENGINE_LEASE_SECONDS": "soon"},
+            ["MUSTER_ENGINE_LEASE_SECONDS", "engine.lease_seconds", "'soon'"],
+        ),
+        ("", {"MUSTER_SSH_USE_AGENT": "maybe"}, ["MUSTER_SSH_USE_AGENT", "ssh.use_agent", "'maybe'"]),
+        ("", {"MUSTER_NONSENSE": "1"}, ["MUSTER_NONSENSE", "muster config"]),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, text: str, environment: dict[str, str], words: list[str]) -> None:
+    file = tmp_path / "muster.toml"
+    file.write_text(text)
+    with pytest.raises(SettingError) as caught:
+        load(file, environment)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"nowhere\.toml"):
+        load(None, {"MUSTER_CONFIG": str(tmp_path / "nowhere.toml")})
+
+
+def test_secrets_are_masked_and_in_no_repr() -> None:
+    loaded = load(None, {"MUSTER_REDIS_URL": "redis://:planted@h/0", "MUSTER_SSH_PASSPHRASE": "planted"})
+    assert loaded.settings.redis.url == "redis://:planted@h/0"
+    assert "planted" not in repr(loaded)
+    values = {item.key: item.value for item in loaded.shown()}
+    assert (values["redis.url"], values["ssh.passphrase"], values["redis.broker_url"]) == ("********", "********", "")
+
+
+def test_names_that_are_no_settings_are_let_alone() -> None:
+    loaded = load(None, {"MUSTER_DATA": "/x", "MUSTER_PASSWORD": "secret"})
+    assert "secret" not in repr(loaded)

@@ -1,0 +1,91 @@
+"""The hosts of the fleet: enrolled all or none, forgotten only when nothing works on them."""
+
+from collections.abc import Iterator
+
+import fakeredis
+import pytest
+
+from dag.definition.batch_restart import BATCH_RESTART
+from dag.error import DuplicateHost, HostsInUse, UnknownHosts
+from dag.graph import Graph
+from dag.host import Host
+from dag.registry import HostRegistry
+from dag.store import Store
+
+
+@pytest.fixture
+def redis() -> Iterator[fakeredis.FakeRedis]:
+    found = fakeredis.FakeRedis(decode_responses=True)
+    yield found
+    found.close()
+
+
+def hosts(*addresses: str, port: int = 22) -> list[Host]:
+    return [Host(0, address, name=f"name-{address}", ssh_port=port) for address in addresses]
+
+
+def test_hosts_get_ids_in_order_and_are_found(redis: fakeredis.FakeRedis) -> None:
+    registry = HostRegistry(redis)
+    created = registry.create(hosts("a", "b"))
+    assert [host.id for host in created] == [1, 2]
+    assert registry.get(2) == created[1]
+    assert registry.find([2, 1]) == {2: created[1], 1: created[0]}
+    assert registry.find([]) == {}
+
+
+@pytest.mark.parametrize("addresses", [("c", "a"), ("c", "d", "c")])
+def test_a_double_enrols_none_of_the_list(redis: fakeredis.FakeRedis, addresses: tuple[str, ...]) -> None:
+    registry = HostRegistry(redis)
+    registry.create(hosts("a", "b"))
+    with pytest.raises(DuplicateHost):
+        registry.create(hosts(*addresses))
+    assert registry.page(page=1, size=10)[1] == 2
+    registry.create(hosts("a", port=2222))
+
+
+def test_pages_are_by_id_and_filtered(redis: fakeredis.FakeRedis) -> None:
+    registry = HostRegistry(redis)
+    registry.create(hosts("a1", "a2", "b1", "b2", "b3"))
+    assert [h.id for h in registry.page(page=2, size=2)[0]] == [3, 4]
+    assert [h.id for h in registry.page(page=1, size=2, descending=True)[0]] == [5, 4]
+    found, total = registry.page(page=1, size=2, keyword="NAME-B")
+    assert ([h.id for h in found], total) == ([3, 4], 3)
+    assert registry.page(page=9, size=10) == ([], 5)
+
+
+def test_a_host_in_use_is_not_forgotten_nor_are_those_beside_it(redis: fakeredis.FakeRedis) -> None:
+    registry, store = HostRegistry(redis), Store(redis)
+    registry.create(hosts("a", "b", "c"))
+    task = store.submit(BATCH_RESTART, [2], creator="c", executor="e", trace_id="t")
+    with pytest.raises(HostsInUse, match=f"host 2 by task {task}"):
+        registry.delete([1, 2])
+    with pytest.raises(UnknownHosts, match="9"):
+        registry.delete([1, 9])
+    registry.delete([1, 3])
+    with pytest.raises(UnknownHosts):
+        registry.get(1)
+    assert [h.id for h in registry.create(hosts("a"))] == [4]
+
+
+def test_a_task_on_an_unknown_host_writes_nothing(redis: fakeredis.FakeRedis) -> None:
+    HostRegistry(redis).create(hosts("a"))
+    before = {key: redis.dump(key) for key in redis.scan_iter()}
+    with pytest.raises(UnknownHosts, match="7, 8"):
+        Store(redis).submit(BATCH_RESTART, [1, 7, 8], creator="c", executor="e", trace_id="t")
+    assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+
+
+@pytest.mark.parametrize("width", [1, 2, 1000])
+def test_the_graph_of_a_batch_restart(width: int) -> None:
+    graph = Graph(BATCH_RESTART.stages, width, base=100)
+    assert graph.size == 5 * width + 4
+    for stage, number, inner, offset in graph.offsets():
+        assert graph.place(offset) == (number, inner)
+        expected = 1 if stage.name != "Wait node" else width
+        assert len(graph.upstreams(number, inner)) == (expected if number else 0)
+        assert len(graph.downstreams(number, inner)) == (expected if number < 8 else 0)
+        for down in graph.downstreams(number, inner):
+            place = graph.place(down - 100)
+            assert 100 + offset in graph.upstreams(*place)
+    with pytest.raises(IndexError):
+        graph.place(graph.size)

@@ -1,0 +1,277 @@
+"""The scheduler on the real store with a publisher that keeps what it is given."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import fakeredis
+import pytest
+
+from dag.definition.batch_restart import BATCH_RESTART
+from dag.error import StoreUnavailable
+from dag.host import Host
+from dag.lease import Leases, Report, Run
+from dag.registry import HostRegistry
+from dag.roster import Move, Roster
+from dag.scheduler import Dispatch, Scheduler, SchedulerLimits
+from dag.shard import shard_of
+from dag.store import Store
+from tests.invariant import check_invariants
+
+BEGIN_MS, LEASE_MS = 20_000, 15_000
+LIMITS = SchedulerLimits(
+    begin_within_seconds=BEGIN_MS / 1000,
+    most_lost=3,
+    sweep_seconds=0,
+    claim_after_seconds=0,
+    balance_seconds=0,
+    retention_seconds=60,
+    shards_per_zone=8,
+    block_ms=1,
+)
+
+
+@dataclass
+class Kept:
+    """A publisher; `away_after` messages it fails, `standing` is what it says of every queue."""
+
+    sent: list[Dispatch] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    away_after: int | None = None
+    standing: int = 0
+
+    def publish(self, dispatches: Sequence[Dispatch]) -> None:
+        for dispatch in dispatches:
+            if self.away_after is not None and len(self.sent) >= self.away_after:
+                raise StoreUnavailable("The broker can't be reached.")
+            self.sent.append(dispatch)
+
+    def waiting(self, queue: str) -> int:
+        return self.standing
+
+    def steer(self, moves: Sequence[Move]) -> None:
+        self.moves += moves
+
+    def take(self) -> list[Dispatch]:
+        taken, self.sent = self.sent, []
+        return taken
+
+
+class Bench:
+    """A store with five hosts, a clock, and schedulers by name."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000
+        self.redis = fakeredis.FakeRedis(decode_responses=True)
+        self.store = Store(self.redis, clock=lambda: str(self.now))
+        self.registry = HostRegistry(self.redis)
+        self.hosts = [h.id for h in self.registry.create([Host(0, f"10.0.0.{n}") for n in range(1, 6)])]
+        self.kept = Kept()
+        self.leases = Leases(self.store, lease_seconds=LEASE_MS / 1000, retention_seconds=60)
+
+    def scheduler(self, name: str = "one") -> Scheduler:
+        roster = Roster(self.store, alive_seconds=4)
+        return Scheduler(self.store, self.registry, roster, self.kept, name, LIMITS)
+
+    def submit(self, hosts: Sequence[int]) -> int:
+        return self.store.submit(BATCH_RESTART, hosts, creator="c", executor="e", trace_id="cafe")
+
+    def begin(self, dispatch: Dispatch) -> Run:
+        run = Run(dispatch.task_id, dispatch.offset, dispatch.attempt, dispatch.host_id, dispatch.index)
+        assert self.leases.begin(run, "worker") is not None
+        return run
+
+    def letters(self, task: int) -> str:
+        return str(self.redis.get(self.store.keys.status(task)))
+
+    def status(self, task: int) -> str:
+        return str(self.store.load(task).status)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    found = Bench()
+    yield found
+    check_invariants(found.store)
+    found.redis.close()
+
+
+def test_a_node_is_handed_out_once_under_its_action_to_its_hosts_shard(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:3]), bench.scheduler()
+    scheduler.tick()
+    scheduler.tick()
+    sent = bench.kept.take()
+    assert [(d.task_id, d.host_id, d.action, d.attempt) for d in sent] == [
+        (task, host, "agent.prepare", 1) for host in bench.hosts[:3]
+    ]
+    assert [d.queue for d in sent] == [shard_of(host, "default", 8) for host in bench.hosts[:3]]
+    assert {(d.address, d.timeout_seconds, d.trace_id) for d in sent} == {
+        (f"10.0.0.{n}", 60, "cafe") for n in (1, 2, 3)
+    }
+
+
+def test_a_task_runs_through_all_stages_to_its_end(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:2]), bench.scheduler()
+    actions = []
+    while bench.status(task) == "RUNNING":
+        scheduler.tick()
+        dispatches = bench.kept.take()
+        assert len(dispatches) == 2
+        actions.append(dispatches[0].action)
+        for dispatch in dispatches:
+            assert bench.leases.complete(bench.begin(dispatch), Report("done\n", {"a": 1}))
+    assert actions == ["agent.prepare", "proxy.restart", "agent.stop", "agent.start", "agent.finish"]
+    assert bench.status(task) == "SUCCESSFUL"
+    assert bench.redis.hgetall(bench.store.keys.holders) == {}
+    assert bench.redis.zcard(bench.store.keys.due) == 0
+
+
+def test_a_broker_that_breaks_half_way_loses_nothing(bench: Bench) -> None:
+    bench.submit(bench.hosts[:4])
+    bench.kept.away_after = 2
+    with pytest.raises(StoreUnavailable):
+        bench.scheduler("one").tick()
+    bench.kept.away_after = None
+    bench.scheduler("two").tick()
+    found = {(d.host_id, d.attempt) for d in bench.kept.take()}
+    assert found == {(host, 1) for host in bench.hosts[:4]}
+
+
+def test_what_a_dead_scheduler_had_read_is_handed_out_by_another(bench: Bench) -> None:
+    bench.submit(bench.hosts[:2])
+    dead = bench.scheduler("dead")
+    dead._stream.open()
+    assert len(dead._stream.read(count=10, block_ms=1)) == 1
+    bench.scheduler("alive").tick()
+    assert len(bench.kept.take()) == 2
+
+
+def test_a_dispatch_that_is_never_begun_comes_again_with_the_next_attempt(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:1]), bench.scheduler()
+    scheduler.tick()
+    [first] = bench.kept.take()
+    bench.now += BEGIN_MS + 1
+    scheduler.tick()
+    [second] = bench.kept.take()
+    assert (second.offset, second.attempt) == (first.offset, first.attempt + 1)
+    late = Run(task, first.offset, first.attempt, first.host_id, first.index)
+    assert bench.leases.begin(late, "worker") is None
+    bench.begin(second)
+
+
+def test_a_dispatch_that_waits_in_its_queue_is_not_lost(bench: Bench) -> None:
+    bench.submit(bench.hosts[:1])
+    scheduler = bench.scheduler()
+    scheduler.tick()
+    [first] = bench.kept.take()
+    bench.kept.standing = 7
+    for _ in range(5):
+        bench.now += BEGIN_MS + 1
+        scheduler.tick()
+    assert bench.kept.take() == []
+    bench.begin(first)
+
+
+def test_a_node_whose_worker_is_lost_three_times_fails_with_a_reason(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:2]), bench.scheduler()
+    scheduler.tick()
+    good, bad = bench.kept.take()
+    for _ in range(3):
+        bench.begin(bad)
+        bench.now += LEASE_MS + 1
+        scheduler.sweep()
+        scheduler.tick()
+        bad = next(iter(d for d in bench.kept.take() if d.host_id == bad.host_id), bad)
+    assert bench.letters(task)[bad.offset] == "F"
+    assert "was lost" in bench.store.logs(task, bad.subtask_id)
+    assert bench.status(task) == "RUNNING"
+    attempt = int(bench.redis.hget(bench.store.keys.nodes(task), str(good.offset)).split("|")[0])
+    run = Run(task, good.offset, attempt, good.host_id, good.index)
+    assert bench.leases.begin(run, "worker") is not None
+    assert bench.leases.complete(run, Report())
+    assert bench.status(task) == "FAILED"
+
+
+def test_a_failed_task_frees_its_hosts_for_the_next(bench: Bench) -> None:
+    first, second = bench.submit(bench.hosts[:2]), bench.submit(bench.hosts[1:3])
+    scheduler = bench.scheduler()
+    scheduler.tick()
+    one, two, three = bench.kept.take()
+    assert (one.task_id, two.task_id, three.task_id) == (first, first, second)
+    assert bench.leases.fail(bench.begin(one), Report("no\n"))
+    assert bench.status(first) == "RUNNING"
+    assert bench.leases.complete(bench.begin(two), Report())
+    assert bench.status(first) == "FAILED"
+    for _ in ("release", "host", "nodes"):
+        scheduler.tick()
+    assert [(d.task_id, d.host_id) for d in bench.kept.take()] == [(second, bench.hosts[1])]
+
+
+def test_a_deleted_host_is_handed_out_all_the_same(bench: Bench) -> None:
+    bench.submit(bench.hosts[:2])
+    bench.redis.hdel(bench.store.keys.hosts, str(bench.hosts[0]))
+    bench.scheduler().tick()
+    assert [(d.host_id, d.address) for d in bench.kept.take()] == [(bench.hosts[0], ""), (bench.hosts[1], "10.0.0.2")]
+
+
+def test_a_message_of_an_unknown_kind_does_not_stop_the_others(bench: Bench) -> None:
+    bench.redis.xadd(bench.store.keys.ready, {"kind": "song"})
+    bench.submit(bench.hosts[:1])
+    bench.scheduler().tick()
+    assert len(bench.kept.take()) == 1
+    assert bench.redis.xlen(bench.store.keys.ready) == 0
+
+
+def test_run_goes_on_once_redis_is_back(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.submit(bench.hosts[:1])
+    scheduler, stop = bench.scheduler(), Event()
+    calls: list[str] = []
+    tick = scheduler.tick
+
+    def flaky() -> None:
+        calls.append("tick")
+        if len(calls) == 1:
+            raise StoreUnavailable("Redis can't be reached (ConnectionError).")
+        tick()
+        stop.set()
+
+    monkeypatch.setattr(scheduler, "tick", flaky)
+    scheduler.run(stop)
+    assert len(calls) == 2
+    assert "waiting for Redis" in caplog.text
+    assert len(bench.kept.take()) == 1
+
+
+class Dies(Exception):
+    """A process ends here."""
+
+
+@pytest.mark.parametrize(("calls", "exists"), [(0, False), (1, True), (2, True)])
+def test_a_submission_that_dies_leaves_the_whole_task_or_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, calls: int, exists: bool
+) -> None:
+    """Killed before and after create.lua, and after a chunk of admit.lua; counted: what of 1,200 hosts is handed out."""
+    ids = [h.id for h in bench.registry.create([Host(0, f"10.1.{n // 250}.{n % 250}") for n in range(1200)])]
+    done: list[str] = []
+    call = bench.store.scripts.call
+
+    def dying(name: str, *arguments: Any) -> Any:
+        if len(done) == calls:
+            raise Dies
+        done.append(name)
+        return call(name, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.scripts, "call", dying)
+        with pytest.raises(Dies):
+            bench.submit(ids)
+    assert bool(bench.redis.zcard(bench.store.keys.index)) is exists
+    scheduler = bench.scheduler()
+    for _ in range(5):
+        scheduler.tick()
+    assert sorted(d.host_id or 0 for d in bench.kept.take()) == (ids if exists else [])
+    if exists:
+        assert len(bench.store.load(1).nodes) == 5 * 1200 + 4
