@@ -11,9 +11,9 @@ say() { printf '%s\n' "$*"; }
 
 # One JSON string; what can't stand in one is dropped.
 quote() {
-  printf '%s' "$1" | tr -d '\000-\010\013-\037' | head -c 65536 |
-    awk 'BEGIN { printf "\"" } { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, "\\t")
-         printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }'
+  # sed and not awk's gsub, whose versions disagree on backslashes in what is put in.
+  printf '%s' "$1" | tr -d '\000-\010\013-\037' | head -c 65536 | sed 's/\\/\\\\/g; s/"/\\"/g; s/\t/\\t/g' |
+    awk 'BEGIN { printf "\"" } { printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }'
 }
 
 # result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer` and `version` as they stand.

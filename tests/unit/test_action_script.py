@@ -1,0 +1,362 @@
+"""The scripts of all actions, run by a local shell against agents that are small programs of this test."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dag.host import AgentStatus, Host
+from workers.action.action import MARK, ActionRequest, ActionResult, build_script, read_found
+from workers.action.registry import ACTIONS
+from workers.profile.profile import ProcessSpec, Profile
+from workers.remote.executor import Completed
+
+SHELLS = ["dash", "bash"]
+PREPARE, PROXY, STOP, START, FINISH = ACTIONS
+AGENT = """#!/bin/sh
+{trap}
+echo $$ >>{home}/pids
+while :; do sleep 0.2; done
+"""
+# A guard that starts its child again whenever that ends.
+GUARD = """#!/bin/sh
+echo $$ >>{home}/pids
+trap 'exit 0' TERM
+while :; do {home}/child & wait $!; done
+"""
+
+
+@dataclass
+class Agent:
+    """An agent below `home`: a program `agent`, started by `start.sh` and stopped by `stop.sh`."""
+
+    home: Path
+    shell: str
+    token: int = 100
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.home / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def install(self, trap: str = "", start: str = "", stop: str = "") -> "Agent":
+        self.write("agent", AGENT.format(home=self.home, trap=trap))
+        self.write("start.sh", start or f"#!/bin/sh\n{self.home}/agent >/dev/null 2>&1 &\n")
+        self.write("stop.sh", stop or f"#!/bin/sh\nkill $(tail -n 1 {self.home}/pids)\n")
+        return self
+
+    @property
+    def profile(self) -> Profile:
+        home = str(self.home)
+        return Profile(
+            "test",
+            start=(f"{home}/start.sh",),
+            stop=(f"{home}/stop.sh",),
+            version=("echo", "v7"),
+            processes=(ProcessSpec("agent", path=f"{home}/agent"),),
+            variables={"home": home},
+            stop_seconds=2,
+            start_seconds=3,
+            grace_seconds=1,
+            settle_seconds=1,
+        )
+
+    def request(self, profile: Profile | None = None, timeout: int = 30, token: int = 0) -> ActionRequest:
+        self.token += 1
+        host = Host(1, "127.0.0.1")
+        return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout)
+
+    def begin(self, script: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start a script as a host does: it comes over standard input, which stays open."""
+        process = subprocess.Popen(
+            [self.shell],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **variables},
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(script.encode())
+        process.stdin.flush()
+        return process
+
+    def end(self, process: "subprocess.Popen[bytes]") -> Completed:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        output = process.stdout.read().decode(errors="replace")
+        code = process.wait(timeout=30)
+        process.stdin.close()
+        process.stdout.close()
+        return Completed(code, output, 0.0)
+
+    def do(self, action: str, profile: Profile | None = None) -> tuple[ActionResult, str]:
+        request = self.request(profile)
+        done = self.end(self.begin(ACTIONS[action].build(request)))
+        result = ACTIONS[action].read(done, request)
+        self.facts |= result.facts
+        return result, done.output
+
+    def living(self, name: str = "agent") -> list[int]:
+        return [pid for pid, args in processes() if f"{self.home}/{name}" in args.split()]
+
+
+def processes() -> list[tuple[int, str]]:
+    rows = subprocess.run(["ps", "-ewwo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+    table = [row.split(None, 2) for row in rows.stdout.splitlines()]
+    return [(int(row[0]), row[2]) for row in table if len(row) == 3 and not row[1].startswith("Z")]
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+@pytest.fixture(params=SHELLS)
+def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agent]:
+    found = Agent(tmp_path, request.param)
+    yield found
+    for pid, arguments in processes():
+        if str(tmp_path) in arguments:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_whole_restart(agent: Agent) -> None:
+    agent.install()
+    assert agent.do(START)[0].ok
+    [old] = agent.living()
+    prepared, text = agent.do(PREPARE)
+    assert prepared.ok, text
+    assert prepared.facts == {"before": {"agent": [old]}, "version": "v7"}
+    assert prepared.agent is not None
+    assert prepared.agent.status is AgentStatus.RESTARTING
+    proxied, text = agent.do(PROXY)
+    assert proxied.ok
+    assert "the profile has no proxy: nothing to restart" in text
+    stopped, text = agent.do(STOP)
+    assert stopped.ok, text
+    assert agent.living() == []
+    assert stopped.facts == {"killed": []}
+    started, text = agent.do(START)
+    assert started.ok, text
+    [new] = agent.living()
+    assert new != old
+    finished, text = agent.do(FINISH)
+    assert finished.ok, text
+    assert finished.agent is not None
+    assert (finished.agent.status, finished.agent.version) == (AgentStatus.STARTED, "v7")
+    assert finished.agent.pids == {"agent": new}
+    assert finished.agent.started_at["agent"].startswith("20")
+
+
+def test_a_missing_agent_is_found_by_prepare(agent: Agent) -> None:
+    result, _ = agent.do(PREPARE)
+    assert not result.ok
+    assert f"there is no agent: {agent.home}/start.sh can't be run" in result.reason
+    result, _ = agent.do(PREPARE, replace(agent.profile, start=("no-such-command-4711",)))
+    assert "no command no-such-command-4711" in result.reason
+
+
+def test_a_start_that_fails_shows_its_words(agent: Agent) -> None:
+    agent.install(start="#!/bin/sh\necho port 7 is taken\nexit 3\n")
+    result, text = agent.do(START)
+    assert not result.ok
+    assert result.reason == "the start ended with exit code 3: port 7 is taken"
+    assert "exit 3 after 0.0" in text
+
+
+def test_a_control_program_that_fails_with_exit_code_0_is_not_believed(agent: Agent) -> None:
+    answer = '{"successful": false, "message": null, "error": "no licence"}'
+    agent.install(start=f"#!/bin/sh\necho '{answer}'\n")
+    result, _ = agent.do(START, replace(agent.profile, answers="json"))
+    assert result.reason == "the start ended with exit code 255: no licence"
+
+
+def test_what_ignores_term_is_killed_and_reported(agent: Agent) -> None:
+    agent.install(trap="trap '' TERM")
+    assert agent.do(START)[0].ok
+    [pid] = agent.living()
+    result, text = agent.do(STOP)
+    assert result.ok, text
+    assert result.facts == {"killed": [{"pid": pid, "signal": "KILL"}]}
+    assert f"sending KILL to pids {pid}" in text
+    assert agent.living() == []
+
+
+def test_a_stop_that_hangs_is_ended_and_what_is_left_with_it(agent: Agent) -> None:
+    agent.install(stop="#!/bin/sh\nsleep 4711\n")
+    assert agent.do(START)[0].ok
+    result, text = agent.do(STOP)
+    assert result.ok, text
+    assert "did not end within 2 s: killed" in text
+    assert agent.living() == []
+    assert not any(args == "sleep 4711" for _pid, args in processes())
+
+
+def test_the_guard_is_ended_before_what_it_would_start_again(agent: Agent) -> None:
+    agent.install(stop="#!/bin/sh\n:\n")
+    agent.write("child", "#!/bin/sh\nwhile :; do sleep 0.1; done\n")
+    agent.write("agent", GUARD.format(home=agent.home))
+    specs = (
+        ProcessSpec("child", path=f"{agent.home}/child"),
+        ProcessSpec("guard", path=f"{agent.home}/agent", guard=True),
+    )
+    profile = replace(agent.profile, processes=specs)
+    assert agent.do(START, profile)[0].ok
+    guards = agent.living()
+    result, text = agent.do(STOP, profile)
+    assert result.ok, text
+    assert agent.living() == agent.living("child") == []
+    assert next(entry["pid"] for entry in result.facts["killed"]) in guards
+
+
+def test_two_of_one_are_an_error_that_names_them(agent: Agent) -> None:
+    agent.install(start=f"#!/bin/sh\n{agent.home}/agent >/dev/null 2>&1 &\n{agent.home}/agent >/dev/null 2>&1 &\n")
+    result, _ = agent.do(START)
+    pids = " ".join(map(str, sorted(agent.living())))
+    assert result.reason == f"not one process of each: 2 processes of agent (pids {pids})"
+    assert not agent.do(FINISH)[0].ok
+
+
+def test_a_process_that_dies_at_once_is_no_start(agent: Agent) -> None:
+    agent.install()
+    agent.write("agent", "#!/bin/sh\nsleep 0.7\n")
+    result, _ = agent.do(START)
+    assert "no process agent" in result.reason
+
+
+def test_a_process_from_before_is_no_restart(agent: Agent) -> None:
+    agent.install()
+    assert agent.do(START)[0].ok
+    agent.facts["before"] = {"agent": agent.living()}
+    agent.write("start.sh", "#!/bin/sh\n:\n")
+    result, _ = agent.do(START)
+    assert result.reason == f"pid {agent.living()[0]} is from before the restart"
+
+
+def test_a_pattern_never_finds_the_script_itself(agent: Agent) -> None:
+    agent.install()
+    profile = replace(agent.profile, processes=(ProcessSpec("agent", pattern=f"{agent.home}/.*"),))
+    result, text = agent.do(PREPARE, profile)
+    assert result.facts["before"] == {}, text
+
+
+def test_what_is_started_inherits_nothing_of_the_script(agent: Agent) -> None:
+    agent.install()
+    assert agent.do(START)[0].ok
+    [pid] = agent.living()
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert [link for link in links if ".muster" in link or "pipe" in link] == []
+    assert b"LC_ALL" not in Path(f"/proc/{pid}/environ").read_bytes()
+    umask = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("Umask"))
+    mine = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("Umask"))
+    assert umask == mine
+
+
+def test_hostile_variables_stay_words(agent: Agent) -> None:
+    home = agent.home / "x y'; touch pwned; echo '$(touch pwned)`touch pwned`"
+    home.mkdir()
+    hostile = Agent(home, agent.shell)
+    hostile.write("start.sh", "#!/bin/sh\n:\n")
+    profile = replace(
+        hostile.profile,
+        processes=(ProcessSpec("agent", path=f"{home}/agent"),),
+        status=("echo", "'; touch pwned; '", "$(touch pwned)"),
+    )
+    result, text = hostile.do(PREPARE, profile)
+    assert result.ok, text
+    assert list(agent.home.rglob("pwned")) == []
+    assert "$(touch pwned)" in text
+
+
+def test_any_output_arrives_as_json(agent: Agent) -> None:
+    agent.install(
+        start='#!/bin/sh\nprintf \'a"b\\\\c\\td\\001\\377\\n\'; head -c 300000 /dev/zero | tr "\\0" x; exit 1\n'
+    )
+    result, text = agent.do(START)
+    assert not result.ok
+    line = json.loads(text.rpartition(MARK)[2].splitlines()[0])
+    assert line["answer"].startswith('a"b\\c\td')
+    assert len(line["answer"]) <= 65536
+
+
+class TestFence:
+    """Two runs on one agent: the newer token wins, and they never overlap."""
+
+    BODY = """
+printf '%s begin\\n' "$token" >>"$HOME/story"
+{work}
+printf '%s end\\n' "$token" >>"$HOME/story"
+end ok ''
+"""
+
+    def script(self, agent: Agent, token: int, work: str, timeout: int = 30) -> str:
+        return build_script(agent.request(token=token, timeout=timeout), self.BODY.format(work=work))
+
+    def story(self, agent: Agent) -> list[str]:
+        path = agent.home / "story"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def test_an_older_run_does_nothing(self, agent: Agent) -> None:
+        assert read_found(agent.end(agent.begin(self.script(agent, 7, ":")))).ok
+        late = read_found(agent.end(agent.begin(self.script(agent, 6, ":"))))
+        assert late.outcome == "fenced"
+        assert self.story(agent) == ["7 begin", "7 end"]
+
+    def test_a_newer_run_ends_the_older_and_waits_for_that(self, agent: Agent) -> None:
+        older = agent.begin(self.script(agent, 7, "run 30 sleep 30"))
+        until(lambda: self.story(agent) == ["7 begin"])
+        newer = agent.begin(self.script(agent, 8, ":"))
+        assert read_found(agent.end(older)).outcome == "fenced"
+        assert read_found(agent.end(newer)).ok
+        assert self.story(agent) == ["7 begin", "8 begin", "8 end"]
+
+    def test_a_time_limit_ends_all_that_was_started(self, agent: Agent) -> None:
+        work = "run 30 sh -c 'sleep 4712 & sleep 4712; :'"
+        found = read_found(agent.end(agent.begin(self.script(agent, 7, work, timeout=4))))
+        assert found.reason == "passed its time limit of 1 s; what ran was killed"
+        assert not any(args == "sleep 4712" for _pid, args in processes())
+
+    def test_a_lost_connection_ends_all_but_the_agent(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(START)[0].ok
+        process = agent.begin(self.script(agent, 1000, "run 30 sleep 4713"))
+        until(lambda: any(args == "sleep 4713" for _pid, args in processes()))
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(timeout=10)
+        until(lambda: not any(args == "sleep 4713" for _pid, args in processes()))
+        assert len(agent.living()) == 1
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@given(st.one_of(st.text(), st.text().map(lambda text: MARK + text), st.just(MARK + '{"outcome":"ok"}')))
+def test_an_answer_that_makes_no_sense_is_a_failure(output: str) -> None:
+    found = read_found(Completed(1, output, 0.0))
+    assert found.outcome == "failed"
+    assert "without a result" in found.reason
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_script_is_the_same_each_time_and_accepted_by_the_shell(tmp_path: Path, action: str, shell: str) -> None:
+    agent = Agent(tmp_path, shell)
+    request = agent.request()
+    script = ACTIONS[action].build(request)
+    assert script == ACTIONS[action].build(request)
+    done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,234 @@
+"""One node on a worker, with a host that is played and the real store: each outcome reaches the store as it should."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event
+
+import fakeredis
+import pytest
+
+from config.settings import SshSettings
+from dag.definition.batch_restart import BATCH_RESTART
+from dag.dispatch import HandOut
+from dag.error import StoreUnavailable
+from dag.host import AgentStatus, Host
+from dag.lease import Leases, Report, Run
+from dag.registry import HostRegistry
+from dag.roster import Roster, Worker
+from dag.store import Store
+from workers.action.registry import ACTIONS
+from workers.held import Heartbeat, HeldRuns
+from workers.remote.error import HostUnreachable, RemoteCancelled
+from workers.remote.executor import Completed
+from workers.remote.log import MOST_BYTES, run_log
+from workers.remote.settings import ssh_options
+from workers.runner import Runner, Step, StepFailed
+
+LINE = '{"outcome":"%s","reason":"%s","answer":"","version":"v1","proxy":"","killed":[],"processes":[%s]}'
+PROCESS = '{"name":"ocp_agentd","pid":7,"start":1795525229}'
+GOOD = f"seen\n\nMUSTER-RESULT {LINE % ('ok', '', PROCESS)}\n"
+
+
+@dataclass
+class PlayedHost:
+    """An executor that answers what it is told, and counts."""
+
+    answer: Callable[[], Completed] = lambda: Completed(0, GOOD, 0.1)
+    scripts: list[str] = field(default_factory=list)
+    cancelled: Event = field(default_factory=Event)
+
+    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+        self.scripts.append(script)
+        self.cancelled = cancelled
+        return self.answer()
+
+
+class Bench:
+    """A task on one host whose first node has been handed out."""
+
+    def __init__(self) -> None:
+        self.redis = fakeredis.FakeRedis(decode_responses=True)
+        self.store, self.registry = Store(self.redis), HostRegistry(self.redis)
+        [host] = self.registry.create([Host(0, "10.0.0.1")])
+        self.task = self.store.submit(BATCH_RESTART, [host.id], creator="c", executor="e", trace_id="cafe")
+        self.leases = Leases(self.store, lease_seconds=15, retention_seconds=60)
+        self.host, self.held, self.waits = PlayedHost(), HeldRuns(15), list[float]()
+        self.runner = Runner(
+            self.leases, self.registry, self.host, ACTIONS, self.held, "worker-1", wait=self.waits.append
+        )
+        HandOut(self.store, retention_seconds=60).ready_nodes(self.task, 0, 1, begin_within_ms=1000)
+
+    def step(self, attempt: int = 1) -> Step:
+        return Step(Run(self.task, 0, attempt, 1, 0), "agent.prepare", 60, "cafe")
+
+    @property
+    def letter(self) -> str:
+        return str(self.redis.getrange(self.store.keys.status(self.task), 0, 0))
+
+    @property
+    def log(self) -> str:
+        return self.store.logs(self.task, self.store.load(self.task).nodes[0].id)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    found = Bench()
+    yield found
+    found.redis.close()
+
+
+def test_success_completes_the_node_unlocks_the_next_and_keeps_what_was_seen(bench: Bench) -> None:
+    assert bench.runner.run(bench.step()) == "succeeded"
+    assert bench.redis.get(bench.store.keys.status(bench.task))[:3] == "SSR"
+    agent = bench.registry.agent(1)
+    assert agent is not None
+    assert (agent.status, agent.version, agent.pids) == (AgentStatus.RESTARTING, "v1", {"ocp_agentd": 7})
+    assert agent.task_id == bench.task
+    head, second, *_ = bench.log.splitlines()
+    assert re.fullmatch(r"#{12}\{EXECUTE\}\{[-0-9T:.+]{29}\}#{12}", head)
+    assert second == "trace=cafe worker=worker-1 attempt=1 action=agent.prepare"
+    assert "MUSTER-RESULT" not in bench.log
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (f"MUSTER-RESULT {LINE % ('failed', 'no agent here', '')}", "no agent here"),
+        ("sh: flock: not found", "without a result: sh: flock: not found"),
+    ],
+)
+def test_failure_fails_the_node_with_its_reason(bench: Bench, output: str, reason: str) -> None:
+    bench.host.answer = lambda: Completed(1, output, 0.1)
+    with pytest.raises(StepFailed, match=re.escape(reason)):
+        bench.runner.run(bench.step())
+    assert bench.letter == "F"
+    assert reason in bench.log
+
+
+def test_a_host_out_of_reach_fails_the_node(bench: Bench) -> None:
+    def unreachable() -> Completed:
+        raise HostUnreachable("10.0.0.1 port 22 can't be reached: no answer in time.")
+
+    bench.host.answer = unreachable
+    with pytest.raises(StepFailed, match="no answer in time"):
+        bench.runner.run(bench.step())
+    assert bench.letter == "F"
+    assert "no answer in time" in bench.log
+
+
+def test_a_fault_of_muster_does_not_leave_the_node_running(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Completed:
+        raise ZeroDivisionError
+
+    bench.host.answer = broken
+    with pytest.raises(StepFailed, match="Unexpected ZeroDivisionError"):
+        bench.runner.run(bench.step())
+    assert bench.letter == "F"
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("why", ["fenced", "cancelled"])
+def test_a_run_that_is_somebody_else_s_is_given_up_and_changes_nothing(bench: Bench, why: str) -> None:
+    def answer() -> Completed:
+        if why == "cancelled":
+            raise RemoteCancelled("The run on 10.0.0.1 was given up.")
+        return Completed(0, f"MUSTER-RESULT {LINE % ('fenced', '', '')}", 0.1)
+
+    bench.host.answer = answer
+    assert bench.runner.run(bench.step()).startswith("given up")
+    assert bench.letter == "X"
+
+
+def test_a_stale_or_doubled_message_does_not_touch_the_host(bench: Bench) -> None:
+    assert bench.runner.run(bench.step(attempt=2)).startswith("refused")
+    assert bench.runner.run(bench.step()) == "succeeded"
+    assert bench.runner.run(bench.step()).startswith("refused")
+    assert len(bench.host.scripts) == 1
+
+
+def test_what_was_done_is_told_once_redis_is_back_and_not_done_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete, calls = Leases.complete, list[int]()
+
+    def flaky(self: Leases, run: Run, report: Report) -> bool:
+        calls.append(1)
+        if len(calls) < 4:
+            raise StoreUnavailable("Redis can't be reached (ConnectionError).")
+        return complete(self, run, report)
+
+    monkeypatch.setattr(Leases, "complete", flaky)
+    assert bench.runner.run(bench.step()) == "succeeded"
+    assert (len(calls), len(bench.waits), len(bench.host.scripts)) == (4, 3, 1)
+    assert bench.letter == "S"
+
+
+@pytest.mark.parametrize(
+    ("field_name", "text", "reason"),
+    [
+        ("profile", '"profile": "nowhere"', "There is no profile nowhere"),
+        ("variables", '"variables": {"hmoe": "/x"}', "has no variable hmoe"),
+    ],
+)
+def test_a_host_that_is_described_wrongly_fails_with_the_reason(
+    bench: Bench, field_name: str, text: str, reason: str
+) -> None:
+    stored = bench.redis.hget(bench.store.keys.hosts, "1")
+    assert stored is not None
+    changed = re.sub(rf'"{field_name}": ("[^"]*"|{{}})', text, stored)
+    bench.redis.hset(bench.store.keys.hosts, "1", changed)
+    with pytest.raises(StepFailed, match=reason):
+        bench.runner.run(bench.step())
+    assert bench.host.scripts == []
+
+
+def test_a_deleted_host_fails_with_the_reason(bench: Bench) -> None:
+    bench.redis.hdel(bench.store.keys.hosts, "1")
+    with pytest.raises(StepFailed, match="Hosts that do not exist: 1"):
+        bench.runner.run(bench.step())
+
+
+def test_a_run_that_is_no_longer_held_is_cancelled_by_the_heartbeat(bench: Bench) -> None:
+    run = bench.step().run
+    roster = Roster(bench.store, alive_seconds=4)
+    heartbeat = Heartbeat(bench.leases, roster, bench.held, lambda: Worker("worker-1", "default", frozenset()))
+    with bench.held.holding(run, time.monotonic()) as cancelled:
+        heartbeat.start()
+        bench.redis.delete(bench.store.keys.due)
+        assert cancelled.wait(5)
+        assert [worker.name for worker in roster.alive()] == ["worker-1"]
+    heartbeat.stop()
+    assert roster.alive() == []
+
+
+def test_a_run_is_cancelled_before_its_lease_ends() -> None:
+    held = HeldRuns(lease_seconds=9)
+    run = Run(1, 0, 1, 1, 0)
+    with (
+        held.holding(run, time.monotonic() - 5) as early,
+        held.holding(Run(1, 1, 1, 1, 0), time.monotonic() - 7) as late,
+    ):
+        held.cancel_expiring()
+        assert (early.is_set(), late.is_set()) == (False, True)
+        held.renewed([run.name], time.monotonic(), [])
+        held.cancel_all()
+        assert early.is_set()
+
+
+@pytest.mark.parametrize("size", [0, 1000, 3 * MOST_BYTES])
+def test_a_log_has_its_head_and_its_end_and_at_most_a_mebibyte(size: int) -> None:
+    started = datetime(2021, 9, 3, 6, 20, 26, 243_000, UTC)
+    text = run_log("RETRY", started, {"worker": "w"}, Completed(3, "begin" + "ä" * size + "last words", 1.5), "no luck")
+    assert len(text.encode()) <= MOST_BYTES
+    assert text.startswith("############{RETRY}{2021-09-03T")
+    assert "begin" in text
+    assert text.endswith("last words\nexit code 3 after 1.50 s\nno luck\n")
+
+
+def test_the_passphrase_is_in_no_repr() -> None:
+    settings = SshSettings(passphrase="planted-4711")
+    assert "planted" not in repr(settings)
+    assert "planted" not in repr(ssh_options(settings))
