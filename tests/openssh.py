@@ -31,7 +31,7 @@ PermitRootLogin prohibit-password
 MaxStartups 200
 MaxSessions 50
 LoginGraceTime 20
-SetEnv HOME={root}/home
+SetEnv HOME={root}/home PATH={root}/home/bin:/usr/local/bin:/usr/bin:/bin
 """
 
 
@@ -48,8 +48,8 @@ class OpenSshHosts:
     sshd listens at one address more, number `count + 1`, whose key is not in the known hosts.
     """
 
-    def __init__(self, root: Path, count: int) -> None:
-        self.root, self.count = root, count
+    def __init__(self, root: Path, count: int, *, network: int = 78) -> None:
+        self.root, self.count, self._network = root, count, network
         self.user = getpass.getuser()
         self.key_path = root / "id_ed25519"
         self.known_hosts_path = root / "known_hosts"
@@ -58,7 +58,7 @@ class OpenSshHosts:
         self.proxy_port = 0
 
     def address(self, number: int) -> str:
-        return f"127.78.0.{number}"
+        return f"127.{self._network}.0.{number}"
 
     def agent_home(self, number: int) -> Path:
         return self.root / f"host-{number:03d}" / "ocp_agent"
@@ -66,7 +66,7 @@ class OpenSshHosts:
     def start(self) -> None:
         """Start sshd and all agents; returns when each address answers."""
         (self.root / "home").mkdir(parents=True)
-        with socket.create_server(("127.78.0.1", 0)) as free, socket.create_server(("127.78.0.1", 0)) as other:
+        with socket.create_server((self.address(1), 0)) as free, socket.create_server((self.address(1), 0)) as other:
             self.port, self.proxy_port = free.getsockname()[1], other.getsockname()[1]
         public = load_or_create_key(self.key_path).export_public_key().decode()
         host_key = load_or_create_key(self.root / "host_key")

@@ -24,7 +24,7 @@ CHUNK = 64 * 1024
 
 @dataclass(frozen=True)
 class Completed:
-    """A script that ended: standard output and error in order, exit code (-1: by a signal), time taken."""
+    """A script that ended: standard output and error as they came, exit code (-1: by a signal), time taken."""
 
     exit_code: int
     output: str

@@ -22,7 +22,7 @@ class Pool:
 
     def __init__(self, options: SshOptions, login: Login) -> None:
         self._options, self._login = options, login
-        self._lock = threading.Lock()
+        self._lock, self._evicting = threading.Lock(), threading.Lock()
         self._used = threading.BoundedSemaphore(options.pool_size)
         self._in_use = 0
         # Oldest first; a place may have several.
@@ -42,17 +42,28 @@ class Pool:
         place = (host.address, host.ssh_port, host.user or self._options.user)
         with self._used:
             kept = self._take(place)
-            connection = kept or self._login.open(host)
-            with self._lock:
-                self._in_use += 1
+            connection = kept or self._open(host)
             well = False
             try:
                 yield connection, kept is not None
                 well = True
             finally:
-                with self._lock:
-                    self._in_use -= 1
-                self._keep(place, connection) if well else close_connection(connection)
+                self._give_back(place, connection, well)
+
+    def _open(self, host: Host) -> Connection:
+        with self._lock:
+            self._in_use += 1
+        # Room first: at no moment are there more than the limit.
+        self._close_idle(self._is_over)
+        try:
+            return self._login.open(host)
+        except BaseException:
+            with self._lock:
+                self._in_use -= 1
+            raise
+
+    def _is_over(self, since: float, count: int) -> bool:
+        return count > self._options.pool_size
 
     def close(self) -> None:
         """Close what is idle, and what is lent when it comes back."""
@@ -67,18 +78,20 @@ class Pool:
                 if not numbers:
                     return None
                 connection = self._remove(numbers[-1])
+                self._in_use += 1
             if _is_open(connection):
                 return connection
-            close_connection(connection)
+            self._give_back(place, connection, False)
 
-    def _keep(self, place: Place, connection: Connection) -> None:
-        if self._closing.is_set() or not _is_open(connection):
+    def _give_back(self, place: Place, connection: Connection, well: bool) -> None:
+        keep = well and not self._closing.is_set() and _is_open(connection)
+        if not keep:
             close_connection(connection)
-            return
         with self._lock:
-            self._idle[id(connection)] = (place, time.monotonic(), connection)
-            self._places.setdefault(place, []).append(id(connection))
-        self._close_idle(lambda since, count: count > self._options.pool_size)
+            self._in_use -= 1
+            if keep:
+                self._idle[id(connection)] = (place, time.monotonic(), connection)
+                self._places.setdefault(place, []).append(id(connection))
 
     def _remove(self, number: int) -> Connection:
         place, _since, connection = self._idle.pop(number)
@@ -88,14 +101,19 @@ class Pool:
         return connection
 
     def _close_idle(self, is_due: _IsDue) -> None:
+        # Until what is closed is closed, nobody opens another in its place.
+        with self._evicting:
+            for connection in self._pick_idle(is_due):
+                close_connection(connection)
+
+    def _pick_idle(self, is_due: _IsDue) -> list[Connection]:
         closing = []
         with self._lock:
             for number, (_place, since, _connection) in list(self._idle.items()):
                 if not is_due(since, len(self._idle) + self._in_use):
                     break
                 closing.append(self._remove(number))
-        for connection in closing:
-            close_connection(connection)
+        return closing
 
     def _reap(self) -> None:
         while not self._closing.wait(min(5.0, self._options.idle_seconds)):

@@ -1,0 +1,252 @@
+"""The executor on OpenSSH's own server: logins that fail as they should, time limits, and connections that die."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import asyncssh
+import pytest
+from paramiko import Transport
+
+from config.settings import SshSettings
+from dag.host import Host
+from tests.openssh import OpenSshHosts
+from workers.remote.error import (
+    AuthenticationFailed,
+    ConnectionLost,
+    HostKeyChanged,
+    HostKeyUnknown,
+    HostUnreachable,
+    KeyFileError,
+    RemoteCancelled,
+    RemoteTimeout,
+)
+from workers.remote.executor import Executor
+from workers.remote.settings import load_key, ssh_options
+
+Make = Callable[..., Executor]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshHosts]:
+    """A server of this module's own, which its tests stop and start."""
+    hosts = OpenSshHosts(Path(tmp_path_factory.mktemp("executor")), 4, network=79)
+    try:
+        hosts.start()
+        yield hosts
+    finally:
+        hosts.stop()
+
+
+@pytest.fixture
+def make(server: OpenSshHosts) -> Iterator[Make]:
+    """Executors with these settings, closed at the end; no thread and no socket of them may be left."""
+    made: list[Executor] = []
+    threads = set(threading.enumerate())
+
+    def create(**settings: object) -> Executor:
+        base = {"key_file": str(server.key_path), "known_hosts": str(server.known_hosts_path), "user": server.user}
+        made.append(Executor(ssh_options(SshSettings(**{**base, **settings}))))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield create
+    for executor in made:
+        executor.close()
+    until(lambda: set(threading.enumerate()) <= threads)
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def host(server: OpenSshHosts, number: int = 1, **fields: object) -> Host:
+    values = {"address": server.address(number), "ssh_port": server.port, **fields}
+    return Host(id=number, **values)  # type: ignore[arg-type]
+
+
+def run(executor: Executor, at: Host, script: str, seconds: float = 10, cancelled: Event | None = None) -> str:
+    text = f"{{\n{script}\n}}\n"
+    return executor.run(at, text, timeout_seconds=seconds, cancelled=cancelled or Event()).output
+
+
+def test_output_and_exit_code_arrive(server: OpenSshHosts, make: Make) -> None:
+    script = "{\necho out; echo err >&2; echo more; exit 7\n}\n"
+    done = make().run(host(server), script, timeout_seconds=10, cancelled=Event())
+    assert (done.exit_code, sorted(done.output.split())) == (7, ["err", "more", "out"])
+
+
+def test_large_output_keeps_its_beginning_and_its_end(server: OpenSshHosts, make: Make) -> None:
+    text = run(make(), host(server), "echo first; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exit 0")
+    assert text.startswith("first\n")
+    assert text.endswith("x\nlast\n")
+    assert "bytes left out" in text
+    assert len(text) < 1_100_000
+
+
+def test_connections_are_kept_and_used_again(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    parents = {run(executor, host(server), "echo $PPID; exit 0") for _ in range(5)}
+    assert len(parents) == 1
+
+
+def test_idle_connections_are_closed_after_a_while(server: OpenSshHosts, make: Make) -> None:
+    before = threading.active_count()
+    executor = make(idle_seconds=1.0)
+    run(executor, host(server), "exit 0")
+    assert threading.active_count() == before + 2
+    until(lambda: threading.active_count() == before + 1)
+
+
+def test_the_pool_is_bounded(server: OpenSshHosts, make: Make) -> None:
+    executor = make(pool_size=2)
+    seen: list[int] = []
+
+    def work(number: int) -> None:
+        run(executor, host(server, number), "sleep 0.2; exit 0")
+
+    threads = [threading.Thread(target=work, args=(n % 4 + 1,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen.append(sum(isinstance(thread, Transport) for thread in threading.enumerate()))
+        time.sleep(0.01)
+    assert max(seen) <= 2
+
+
+def test_the_socket_has_no_delay(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    with executor._pool.lend(host(server)) as (connection, kept):
+        sock = connection.client.get_transport().sock
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert not kept
+
+
+def test_failed_logins_are_told_apart_and_leave_nothing(server: OpenSshHosts, make: Make, tmp_path: Path) -> None:
+    other = tmp_path / "other_key"
+    other.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    known = server.known_hosts_path.read_text()
+    unknown, changed = tmp_path / "unknown", tmp_path / "changed"
+    unknown.write_text("")
+    wrong = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().split()[1]
+    changed.write_text("".join(f"{line.rsplit(' ', 1)[0]} {wrong}\n" for line in known.splitlines()))
+    make().close()
+    threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    cases: list[tuple[type[Exception], str, dict[str, object]]] = [
+        (AuthenticationFailed, "refuses the login of user", {"key_file": str(other)}),
+        (
+            HostKeyUnknown,
+            f"ssh-keyscan -p {server.port} {server.address(1)} >> {unknown}",
+            {"known_hosts": str(unknown)},
+        ),
+        (HostKeyUnknown, "SHA256:", {"known_hosts": str(unknown)}),
+        (HostKeyUnknown, "ssh.known_hosts", {"known_hosts": str(tmp_path / "nowhere")}),
+        (HostKeyChanged, "not the known", {"known_hosts": str(changed)}),
+    ]
+    for kind, words, settings in cases:
+        executor = make(**settings)
+        with pytest.raises(kind) as caught:
+            run(executor, host(server), "exit 0")
+        assert words in str(caught.value)
+        executor.close()
+    until(lambda: threading.active_count() == threads)
+    until(lambda: len(os.listdir("/proc/self/fd")) == files)
+
+
+def test_an_enrolled_key_is_known_without_a_restart(server: OpenSshHosts, make: Make, tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text("# none yet\n")
+    executor = make(known_hosts=str(known))
+    with pytest.raises(HostKeyUnknown):
+        run(executor, host(server), "exit 0")
+    known.write_text(server.known_hosts_path.read_text())
+    assert run(executor, host(server), "echo in; exit 0") == "in\n"
+
+
+def test_nobody_there_and_somebody_silent_are_unreachable(server: OpenSshHosts, make: Make) -> None:
+    executor = make(connect_timeout_seconds=0.5)
+    with pytest.raises(HostUnreachable, match="Connection refused"):
+        run(executor, host(server, ssh_port=1), "exit 0")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(HostUnreachable):
+            run(executor, Host(9, "127.0.0.1", ssh_port=silent.getsockname()[1]), "exit 0")
+        assert time.monotonic() - began < 5
+
+
+def test_a_script_that_hangs_is_left_at_its_time_limit(server: OpenSshHosts, make: Make) -> None:
+    with pytest.raises(RemoteTimeout, match="time limit"):
+        run(make(), host(server), "sleep 30", seconds=0.5)
+
+
+def test_a_cancelled_run_returns_at_once(server: OpenSshHosts, make: Make) -> None:
+    cancelled, began = Event(), time.monotonic()
+    threading.Timer(0.3, cancelled.set).start()
+    with pytest.raises(RemoteCancelled):
+        run(make(), host(server), "sleep 30", cancelled=cancelled)
+    assert time.monotonic() - began < 5
+
+
+def test_a_server_that_goes_away_is_noticed_and_its_return_too(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    assert run(executor, host(server), "echo before; exit 0") == "before\n"
+    marker = server.root / "home/under-way"
+    stopping = threading.Thread(target=lambda: (until(marker.exists), server.stop_server()))
+    stopping.start()
+    try:
+        with pytest.raises(ConnectionLost, match="was lost"):
+            run(executor, host(server), "touch $HOME/under-way; sleep 30")
+        stopping.join()
+    finally:
+        server.start_server()
+    assert run(executor, host(server), "echo after; exit 0") == "after\n"
+
+
+def test_a_kept_connection_that_died_meanwhile_is_opened_anew(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    run(executor, host(server), "exit 0")
+    server.stop_server()
+    server.start_server()
+    assert run(executor, host(server), "echo again; exit 0") == "again\n"
+
+
+@pytest.mark.parametrize("algorithm", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
+def test_keys_with_a_passphrase(tmp_path: Path, algorithm: str) -> None:
+    path = tmp_path / "key"
+    key = asyncssh.generate_private_key(algorithm)
+    path.write_bytes(key.export_private_key(passphrase="planted-4711"))
+    assert load_key(path, "planted-4711").get_base64() == key.export_public_key().decode().split()[1]
+    for passphrase, words in (("", "set ssh.passphrase"), ("planted-wrong", "ssh.passphrase does not fit")):
+        with pytest.raises(KeyFileError) as caught:
+            load_key(path, passphrase)
+        assert words in str(caught.value)
+        assert "planted" not in str(caught.value)
+
+
+def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match=r"ssh\.key_file .*No such file"):
+        load_key(tmp_path / "nowhere", "")
+    (tmp_path / "text").write_text("no key")
+    with pytest.raises(KeyFileError, match="no private key"):
+        load_key(tmp_path / "text", "")
+
+
+def test_another_user_s_shell_is_asked_of_sudo(server: OpenSshHosts, make: Make) -> None:
+    """A recording sudo stands before the real one in the session's PATH."""
+    folder = server.root / "home/bin"
+    folder.mkdir(exist_ok=True)
+    sudo = folder / "sudo"
+    sudo.write_text('#!/bin/sh\necho "asked: $*"\nwhile [ "$1" != -- ]; do shift; done; shift; exec "$@"\n')
+    sudo.chmod(0o755)
+    script = "{\necho ran; exit 0\n}\n"
+    done = make().run(host(server), script, run_as="ocp user", timeout_seconds=10, cancelled=Event())
+    assert done.output == "asked: -n -H -u ocp user -- sh\nran\n"
+    sudo.write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
+    done = make().run(host(server), script, run_as="ocp", timeout_seconds=10, cancelled=Event())
+    assert (done.exit_code, done.output) == (1, "sudo: a password is required\n")
