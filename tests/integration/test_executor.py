@@ -15,6 +15,7 @@ from paramiko import Transport
 from config.settings import SshSettings
 from dag.host import Host
 from tests.openssh import OpenSshHosts
+from tests.wait import until
 from workers.remote.error import (
     AuthenticationFailed,
     ConnectionLost,
@@ -57,13 +58,6 @@ def make(server: OpenSshHosts) -> Iterator[Make]:
     for executor in made:
         executor.close()
     until(lambda: set(threading.enumerate()) <= threads)
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 def host(server: OpenSshHosts, number: int = 1, **fields: object) -> Host:

@@ -4,13 +4,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import httpx
 import pytest
 
 from tests.openssh import OpenSshHosts
 from tests.stack import RunningStack, nodes, statuses, summary
+from tests.wait import until
 
 PREPARE, PROXY, STOP, START, FINISH = 2, 8, 1, 5, 6
 AGENT = ("ocp_agentd", "ocp_mgragent", "ocp_monagent")
@@ -156,13 +157,6 @@ def test_tasks_that_share_hosts_run_in_the_order_of_their_submission(stack: Runn
     assert prepared[2][0]["startTime"] >= finished[1][1]["finishTime"]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("victim", ["muster worker", "muster scheduler", "valkey-server", "muster api"])
 def test_a_task_outlives_a_killed_process(
     stack: RunningStack, openssh: OpenSshHosts, host_ids: list[int], victim: str
@@ -171,7 +165,7 @@ def test_a_task_outlives_a_killed_process(
     numbers = range(1, 7)
     before = pids_of(openssh, numbers)
     task = stack.restart(host_ids[:6])
-    wait_for(lambda: running(stack, task["id"]) > 0)
+    until(lambda: running(stack, task["id"]) > 0)
     victims = [pid for pid, arguments in stack.children().items() if victim in arguments]
     assert victims
     for pid in victims:

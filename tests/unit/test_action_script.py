@@ -4,8 +4,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dag.host import AgentStatus, Host
+from tests.wait import until
 from workers.action.action import MARK, ActionRequest, ActionResult, build_script, read_found
 from workers.action.registry import ACTIONS
 from workers.profile.profile import ProcessSpec, Profile
@@ -116,13 +116,6 @@ def processes() -> list[tuple[int, str]]:
     rows = subprocess.run(["ps", "-ewwo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
     table = [row.split(None, 2) for row in rows.stdout.splitlines()]
     return [(int(row[0]), row[2]) for row in table if len(row) == 3 and not row[1].startswith("Z")]
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.02)
 
 
 @pytest.fixture(params=SHELLS)

@@ -8,23 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from deploy.fleet.leftovers import find_processes
+from tests.wait import until
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{condition} did not come true"
-        time.sleep(0.02)
-    return value
 
 
 def parents() -> dict[int, int]:

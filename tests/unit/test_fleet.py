@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ import pytest
 
 from deploy.fleet.fleet import Fleet, address_of
 from deploy.fleet.leftovers import find_processes
+from tests.wait import until
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,15 +27,6 @@ FIRST = "host-001"
 # The numbers of pause(2) on x86-64 and of ppoll(2), which takes its place on aarch64.
 PAUSES = ("34", "73")
 PROGRAMS = ("ocp_agentd", "ocp_mgragent", "ocp_monagent", "pos_proxy")
-
-
-def until(condition: Callable[[], T], seconds: float = 10.0) -> T:
-    """Poll until the condition is truthy and return its value; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{condition} did not come true"
-        time.sleep(0.01)
-    return value
 
 
 class Runner:

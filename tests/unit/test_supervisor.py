@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from cli.error import CommandError
 from cli.supervisor import ChildDied, Program, Supervisor, muster
+from tests.wait import until
 
 # Each tells by a line that it is set up, so that no signal comes before that.
 OBEDIENT = "import time; print('up', flush=True); time.sleep(1000)"
@@ -47,14 +48,6 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{condition} did not come true"
-        time.sleep(0.01)
-    return value
 
 
 class Watched(Supervisor):
