@@ -4,6 +4,7 @@ The environment wins over the file, the file over the default. Every error names
 and what was expected.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
     """Read `file` (default: `muster.toml` here, where it is) and the environment.
 
     Raises:
-        SettingError: an unknown key, a value of another type or below its least, a file that can't be read.
+        SettingError: an unknown key, a value of another type or out of its range, a file that can't be read.
     """
     environment = os.environ if environment is None else environment
     named = file or (Path(environment["MUSTER_CONFIG"]) if "MUSTER_CONFIG" in environment else None)
@@ -72,6 +73,7 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
             values[item.name] = _checked(key, item, raw, sources[key])
         sections[section] = cls(**values)
     if given:
+        # Its value is not shown: a secret may stand behind a mistyped name.
         key, (_raw, source) = next(iter(given.items()))
         raise SettingError(f"{source}: there is no setting {key}; `muster config` lists all")
     return Loaded(Settings(**sections), sources)
@@ -79,13 +81,15 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     try:
-        document = tomllib.loads(path.read_text())
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: can't be read: {error}") from None
     found: dict[str, tuple[Any, str]] = {}
     for section, values in document.items():
         if not isinstance(values, dict):
             raise SettingError(f"{path}: {section} stands outside of a [section]")
+        if section not in SECTIONS and not values:
+            raise SettingError(f"{path}: there is no section [{section}]; `muster config` lists all settings")
         found |= {f"{section}.{key}": (value, str(path)) for key, value in values.items()}
     return found
 
@@ -94,8 +98,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, st
     found = {}
     for name, value in environment.items():
         if name.startswith(PREFIX) and name not in RESERVED:
-            section, _, key = name.removeprefix(PREFIX).lower().partition("_")
-            found[f"{section}.{key}"] = (value, name)
+            found[name.removeprefix(PREFIX).lower().replace("_", ".", 1)] = (value, name)
     return found
 
 
@@ -108,9 +111,11 @@ def _checked(key: str, item: "Field[Any]", raw: Any, source: str) -> Any:
         raise SettingError(
             f"{source}: {key} must be {wanted.__name__} ({item.metadata['unit']}), not {shown}"
         ) from None
-    least = item.metadata["least"]
+    least, most = item.metadata["least"], item.metadata["most"]
     if least is not None and value < least:
         raise SettingError(f"{source}: {key} must be at least {least} {item.metadata['unit']}, not {shown}")
+    if most is not None and value > most:
+        raise SettingError(f"{source}: {key} must be at most {most} {item.metadata['unit']}, not {shown}")
     return value
 
 
@@ -126,4 +131,7 @@ def _convert(raw: Any, wanted: type) -> Any:
         raise TypeError(raw)
     if wanted is int and isinstance(raw, float):
         raise TypeError(raw)
-    return wanted(raw)
+    value = wanted(raw)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(raw)
+    return value

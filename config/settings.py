@@ -7,10 +7,14 @@ A field's metadata holds `unit` and `why`; `secret` ones are masked wherever set
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+MOST_PORT = 65535
 
-def option(default: Any, unit: str, why: str, *, secret: bool = False, least: float | None = None) -> Any:
-    """Declare one setting; `least` is the smallest value that makes sense."""
-    meta = {"unit": unit, "why": why, "secret": secret, "least": least}
+
+def option(
+    default: Any, unit: str, why: str, *, secret: bool = False, least: float | None = None, most: float | None = None
+) -> Any:
+    """Declare one setting; `least` and `most` are the smallest and the largest value that make sense."""
+    meta = {"unit": unit, "why": why, "secret": secret, "least": least, "most": most}
     return field(default=default, metadata=meta, repr=not secret)
 
 
@@ -28,7 +32,7 @@ class ApiSettings:
     """The HTTP API."""
 
     host: str = option("127.0.0.1", "address", "loopback unless you say otherwise: put TLS in front of it")
-    port: int = option(8480, "TCP port", "where the API listens", least=0)
+    port: int = option(8480, "TCP port", "where the API listens", least=0, most=MOST_PORT)
     threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
     max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
     max_body_bytes: int = option(
@@ -88,7 +92,7 @@ class SshSettings:
 class FlowerSettings:
     """Flower, the workers' dashboard."""
 
-    port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0)
+    port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0, most=MOST_PORT)
     max_tasks: int = option(20_000, "tasks", "kept in memory, about 2 kB each", least=100)
 
 

@@ -39,6 +39,7 @@ class ReadyStream:
     def __init__(self, store: Store, consumer: str) -> None:
         self._store = store
         self._consumer = consumer
+        self._claim_from = "0-0"
 
     def open(self) -> None:
         """Make the stream and its group where they are missing (XGROUP CREATE ... MKSTREAM)."""
@@ -63,10 +64,19 @@ class ReadyStream:
         """Take over messages that a scheduler has read and not done for `idle_ms` (XAUTOCLAIM)."""
         answer = self._as_group(
             lambda redis: redis.xautoclaim(
-                self._store.keys.ready, GROUP, self._consumer, min_idle_time=idle_ms, count=count
+                self._store.keys.ready,
+                GROUP,
+                self._consumer,
+                min_idle_time=idle_ms,
+                start_id=self._claim_from,
+                count=count,
             )
         )
-        return [Entry(name, fields) for name, fields in answer[1] if fields] if answer else []
+        if not answer:
+            return []
+        # Round and round: messages that fail again and again at the front must not hide those behind them.
+        self._claim_from = answer[0]
+        return [Entry(name, fields) for name, fields in answer[1] if fields]
 
     def _as_group(self, ask: Callable[[Any], Any]) -> Any:
         """Return the answer; where the group is not there (a new server, a FLUSHALL), make it and return None."""
@@ -176,8 +186,12 @@ class HandOut:
         return bool(self._store.scripts.call("grant", names, task, host_id, head[0], index))
 
     def release(self, task: TaskInfo) -> None:
-        """Free the hosts that an ended task still holds, in chunks."""
+        """Free the hosts that an ended task still holds, in chunks; from then on its record may expire."""
         keys = self._store.keys
         for at in range(0, len(task.host_ids), HOSTS_A_CHUNK):
             chunk = task.host_ids[at : at + HOSTS_A_CHUNK]
             self._store.scripts.call("release", [keys.ready, keys.holders, keys.waiting], task.id, *chunk)
+        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
+            for name in (keys.task, keys.status, keys.nodes, keys.facts, keys.log):
+                pipe.expire(name(task.id), self._retention)
+            pipe.execute()

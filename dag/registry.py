@@ -10,7 +10,7 @@ from redis import Redis, WatchError
 from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.host import Agent, AgentStatus, Host, HostStatus
 from dag.key import Keys
-from dag.script import translated
+from dag.script import Scripts, translated
 
 
 class HostRegistry:
@@ -19,6 +19,7 @@ class HostRegistry:
     def __init__(self, redis: Redis, *, keys: Keys | None = None) -> None:
         # Replies are text (decode_responses); redis-py types them as bytes, text or awaitables of either.
         self._redis: Any = redis
+        self._scripts = Scripts(redis)
         self._keys = keys or Keys()
 
     def create(self, hosts: Sequence[Host]) -> list[Host]:
@@ -28,6 +29,8 @@ class HostRegistry:
             DuplicateHost: an address and port that is enrolled already, or twice in the list.
             StoreUnavailable: Redis is away or refuses writes.
         """
+        if not hosts:
+            return []
         places = [f"{host.address} {host.ssh_port}" for host in hosts]
         seen: set[str] = set()
         for host, place in zip(hosts, places, strict=True):
@@ -44,10 +47,10 @@ class HostRegistry:
                     last = int(self._redis.incrby(self._keys.host_ids, len(hosts)))
                     enrolled = [replace(h, id=last - len(hosts) + 1 + at) for at, h in enumerate(hosts)]
                     pipe.multi()
-                    for place, host in zip(places, enrolled, strict=True):
-                        pipe.hset(self._keys.addresses, place, host.id)
-                        pipe.hset(self._keys.hosts, str(host.id), json.dumps(asdict(host)))
-                        pipe.zadd(self._keys.host_index, {str(host.id): host.id})
+                    ids = [host.id for host in enrolled]
+                    pipe.hset(self._keys.addresses, mapping=dict(zip(places, ids, strict=True)))
+                    pipe.hset(self._keys.hosts, mapping={str(h.id): json.dumps(asdict(h)) for h in enrolled})
+                    pipe.zadd(self._keys.host_index, {str(host): host for host in ids})
                     pipe.execute()
                 except WatchError:
                     continue
@@ -95,33 +98,14 @@ class HostRegistry:
             UnknownHosts: some are not enrolled.
             HostsInUse: some are held by a task, or a task waits for them.
         """
-        keys = self._keys
-        with translated(), self._redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(keys.hosts, keys.holders, keys.waiting)
-                    hosts = self.find(ids)
-                    self._refuse_used(list(hosts))
-                    pipe.multi()
-                    for host in hosts.values():
-                        pipe.hdel(keys.addresses, f"{host.address} {host.ssh_port}")
-                        pipe.hdel(keys.hosts, str(host.id))
-                        pipe.hdel(keys.agents, str(host.id))
-                        pipe.zrem(keys.host_index, str(host.id))
-                    pipe.execute()
-                except WatchError:
-                    continue
-                return
-
-    def _refuse_used(self, ids: Sequence[int]) -> None:
-        held = self._redis.hmget(self._keys.holders, [str(host) for host in ids])
-        uses = [(host, int(task)) for host, task in zip(ids, held, strict=True) if task and task != "-"]
-        for host, task in zip(ids, held, strict=True):
-            if task == "-":
-                head = self._redis.zrangebylex(self._keys.waiting, f"[{host}:", f"({host};", 0, 1)
-                uses += [(host, int(member.split(":")[2])) for member in head]
-        if uses:
-            raise HostsInUse(uses)
+        keys, hosts = self._keys, self.find(ids)
+        names = [keys.hosts, keys.addresses, keys.host_index, keys.agents, keys.holders, keys.waiting]
+        pairs = [(str(host.id), f"{host.address} {host.ssh_port}") for host in hosts.values()]
+        what, *found = self._scripts.call("forget", names, *(part for pair in pairs for part in pair))
+        if what == "unknown":
+            raise UnknownHosts([int(host) for host in found])
+        if what == "used":
+            raise HostsInUse([(int(found[at]), int(found[at + 1])) for at in range(0, len(found), 2)])
 
     def agent(self, host_id: int) -> Agent | None:
         """Return what was last seen of the agent on the host, None where no task has looked yet."""

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
-from dag.error import StoreUnavailable, UnknownHosts
+from dag.error import MusterError, StoreUnavailable, UnknownHosts
 from dag.graph import Graph
 from dag.host import Host
 from dag.registry import HostRegistry
@@ -71,6 +71,12 @@ class SchedulerLimits:
     block_ms: int = 500
 
 
+# What is known of a task; asked once in a pass, never kept: a server that lost its data gives out its ids again.
+TaskLookup = Callable[[int], TaskInfo | None]
+
+COMPLAIN_SECONDS = 30.0
+
+
 class Every:
     """A step that is taken at most once in so many seconds."""
 
@@ -83,6 +89,26 @@ class Every:
         if now >= self._next:
             self._next = now + self._seconds
             self._step()
+
+
+class Outage:
+    """Tells of an outage at once, again every `COMPLAIN_SECONDS` and when its reason changes, and of its end."""
+
+    def __init__(self) -> None:
+        self._reason, self._again = "", 0.0
+
+    def goes_on(self, error: StoreUnavailable) -> None:
+        """Log the reason, unless it was logged a moment ago."""
+        now = time.monotonic()
+        if str(error) != self._reason or now >= self._again:
+            log.error("waiting for Redis: %s", error)
+            self._reason, self._again = str(error), now + COMPLAIN_SECONDS
+
+    def is_over(self) -> None:
+        """Log that work goes on, where it had stopped."""
+        if self._reason:
+            log.warning("Redis is back")
+            self._reason = ""
 
 
 class Scheduler:
@@ -110,15 +136,16 @@ class Scheduler:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; while Redis is away, try again every half second."""
-        opened = False
+        opened, outage = False, Outage()
         while not stop.is_set():
             try:
                 if not opened:
                     self._stream.open()
                     opened = True
                 self.tick()
+                outage.is_over()
             except StoreUnavailable as error:
-                log.warning("waiting for Redis: %s", error)
+                outage.goes_on(error)
                 opened = False
                 stop.wait(0.5)
 
@@ -129,30 +156,49 @@ class Scheduler:
         self._handle(self._stream.read(count=self._limits.batch, block_ms=self._limits.block_ms))
 
     def _handle(self, entries: Sequence[Entry]) -> None:
-        done = []
+        done: list[Entry] = []
+        lookup = cache(self._hand.info)
         try:
             for entry in entries:
-                self._act(entry)
-                done.append(entry)
+                if self._settle(entry, lookup):
+                    done.append(entry)
         finally:
             self._stream.done(done)
 
-    def _act(self, entry: Entry) -> None:
-        fields = entry.fields
-        match fields["kind"]:
-            case "nodes":
-                self._hand_out(int(fields["task"]), int(fields["first"]), int(fields["count"]))
-            case "host":
-                self._hand.grant(int(fields["host"]))
-            case "release":
-                if task := self._hand.info(int(fields["task"])):
-                    self._hand.release(task)
-            case other:
-                # Of a newer release, perhaps. It must not keep this scheduler from the messages behind it.
-                log.error("the ready stream has a message of unknown kind %r", other)
+    def _settle(self, entry: Entry, lookup: TaskLookup) -> bool:
+        """Do what a message asks for; True where it can come off the stream."""
+        try:
+            self._step(entry.fields, lookup)()
+        except StoreUnavailable:
+            raise
+        except MusterError as error:
+            # Of a newer release, perhaps. It must not keep this scheduler from the messages behind it.
+            log.error("message %s is dropped: %s", entry.id, error)
+        except Exception:
+            # A fault of ours: the message stays with the group and is claimed again, the others go on.
+            log.exception("message %s failed: %s", entry.id, entry.fields)
+            return False
+        return True
 
-    def _hand_out(self, task_id: int, first: int, count: int) -> None:
-        task = self._hand.info(task_id)
+    def _step(self, fields: dict[str, str], lookup: TaskLookup) -> Callable[[], object]:
+        try:
+            match fields:
+                case {"kind": "nodes", "task": task, "first": first, "count": count}:
+                    return partial(self._hand_out, lookup, int(task), int(first), int(count))
+                case {"kind": "host", "host": host}:
+                    return partial(self._hand.grant, int(host))
+                case {"kind": "release", "task": task}:
+                    return partial(self._release, lookup, int(task))
+        except ValueError:
+            pass  # a number that is none
+        raise MusterError(f"The ready stream has a message that nobody understands: {fields}.")
+
+    def _release(self, lookup: TaskLookup, task_id: int) -> None:
+        if task := lookup(task_id):
+            self._hand.release(task)
+
+    def _hand_out(self, lookup: TaskLookup, task_id: int, first: int, count: int) -> None:
+        task = lookup(task_id)
         if task is None:
             return
         within = int(self._limits.begin_within_seconds * 1000)
@@ -160,7 +206,8 @@ class Scheduler:
         graph = Graph(task.stages, len(task.host_ids), task.base)
         places = [(offset, attempt, *graph.place(offset)) for offset, attempt in nodes]
         hosts = self._find({task.host_ids[inner] for _o, _a, _s, inner in places})
-        self._publisher.publish([self._dispatch(task, hosts, *place) for place in places])
+        if places:
+            self._publisher.publish([self._dispatch(task, hosts, *place) for place in places])
 
     def _find(self, ids: set[int]) -> dict[int, Host]:
         try:
@@ -192,13 +239,18 @@ class Scheduler:
 
     def sweep(self) -> None:
         """Find runs whose lease or dispatch has run out, and hand them out again or fail them."""
-        waiting = cache(self._publisher.waiting)
+        lookup, waiting = cache(self._hand.info), cache(self._publisher.waiting)
         for task_id, offset, attempt in self._hand.due(limit=1000):
-            task = self._hand.info(task_id)
-            if task is None:
-                self._hand.forget(task_id, offset, attempt)
-                continue
-            self._expire(task, offset, attempt, waiting)
+            try:
+                if task := lookup(task_id):
+                    self._expire(task, offset, attempt, waiting)
+                else:
+                    self._hand.forget(task_id, offset, attempt)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                # A fault of ours in one run: it stays due, the others go on.
+                log.exception("run %s:%s:%s can't be looked after", task_id, offset, attempt)
 
     def _expire(self, task: TaskInfo, offset: int, attempt: int, waiting: Callable[[str], int]) -> None:
         stage, inner = Graph(task.stages, len(task.host_ids), task.base).place(offset)

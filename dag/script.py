@@ -20,8 +20,19 @@ from dag.error import StoreUnavailable
 FOLDER = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
-# What Redis says when it lives but can't serve: they pass, so they are no faults of the caller.
-_PASSING = ("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY")
+# What Redis says when it lives but can't serve: they pass, so they are no faults of the caller. redis-py takes the
+# word off where it has a class for it, and leaves it where it has none.
+_PASSING_WORDS = frozenset(
+    ("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY")
+)
+_PASSING = (
+    fault.ReadOnlyError,
+    fault.OutOfMemoryError,
+    fault.MasterDownError,
+    fault.ClusterDownError,
+    fault.TryAgainError,
+)
+_REFUSING = (fault.AuthenticationError, fault.AuthenticationWrongNumberOfArgsError, fault.NoPermissionError)
 
 
 @cache
@@ -37,17 +48,27 @@ def source(name: str) -> str:
 def translated() -> Iterator[None]:
     """Turn each way in which Redis can be away or refuse writes into StoreUnavailable.
 
-    The address stays out of the message: it may hold a password.
+    The address stays out of the message, and so does the command that failed: they may hold a password.
     """
     try:
         yield
+    except _REFUSING as error:
+        # Not for now but until somebody acts, so the message says what is to be done.
+        raise StoreUnavailable(
+            f"Redis refuses the user or the password of redis.url (MUSTER_REDIS_URL): {_reason(error)}"
+        ) from None
     except (fault.ConnectionError, fault.TimeoutError) as error:
         raise StoreUnavailable(f"Redis can't be reached ({type(error).__name__}).") from None
     except fault.ResponseError as error:
-        word = str(error).split(" ", 1)[0].lstrip("-")
-        if word in _PASSING or isinstance(error, (fault.ReadOnlyError, fault.OutOfMemoryError)):
-            raise StoreUnavailable(f"Redis does not take this now: {error}") from None
+        reason = _reason(error)
+        if isinstance(error, _PASSING) or reason.split(" ", 1)[0].lstrip("-") in _PASSING_WORDS:
+            raise StoreUnavailable(f"Redis does not take this now: {reason}") from None
         raise
+
+
+def _reason(error: Exception) -> str:
+    # A pipeline puts the whole command before the reason.
+    return str(error).rsplit(" of pipeline caused error: ", 1)[-1]
 
 
 class Scripts:

@@ -35,7 +35,7 @@ def spread(queues: Iterable[str], workers: Iterable[str], before: Mapping[str, s
         if room.get(worker, 0) > 0:
             room[worker] -= 1
             owner[queue] = worker
-        elif worker in room and spare > 0:
+        elif room.get(worker) == 0 and spare > 0:
             spare -= 1
             owner[queue] = worker
             room[worker] -= 1  # below zero: this worker has its one extra

@@ -5,17 +5,20 @@ hosts their places in their queues, in chunks and in the order of submission; wh
 """
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import Redis
 
-from dag.error import UnknownHosts, UnknownSubtask, UnknownTask
+from dag.error import StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
 from dag.graph import Graph
 from dag.key import Keys
 from dag.script import Scripts, translated
 from dag.state import NodeStatus, Operation, TaskStatus
 from dag.task import Definition, Node, Scope, Stage, Task
+
+log = logging.getLogger(__name__)
 
 # Tickets given by one script call: about 1 ms of Redis's time, so that no caller waits behind a large task.
 HOSTS_A_CHUNK = 500
@@ -63,11 +66,26 @@ class Store:
     ) -> int:
         """Write a task on these hosts and return its id; its first nodes are READY where their host is free.
 
+        Where Redis goes away after the task was written, its id is returned all the same: a scheduler goes on with it.
+
         Raises:
             UnknownHosts: some hosts are not enrolled; nothing was written.
             StoreUnavailable: Redis is away or refuses writes.
+            ValueError: no host is named, or one twice.
         """
+        if not host_ids or len(set(host_ids)) < len(host_ids):
+            raise ValueError("A task needs hosts, each of them named once.")
         self._check_hosts(host_ids)
+        task_id = self._create(definition, host_ids, creator, executor, trace_id)
+        try:
+            self.admit_waiting(task_id)
+        except StoreUnavailable as error:
+            log.warning("task %s is written; a scheduler gives it its hosts: %s", task_id, error)
+        return task_id
+
+    def _create(
+        self, definition: Definition, host_ids: Sequence[int], creator: str, executor: str, trace_id: str
+    ) -> int:
         graph = Graph(definition.stages, len(host_ids))
         task_id, last = self._allocate(graph.size)
         fields: dict[str, str | int] = {
@@ -91,8 +109,8 @@ class Store:
         flat: list[str | int] = [part for pair in fields.items() for part in pair]
         keys = self.keys
         names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission]
+        # 0 ("it exists") means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)
-        self.admit_waiting(task_id)
         return task_id
 
     def admit_waiting(self, until_task: int | None = None) -> None:
@@ -103,7 +121,8 @@ class Store:
             if head is None:
                 return
             self._admit(int(head))
-            if until_task is not None and int(head) >= until_task:
+            # Not ">=": ids are given out before the list is joined, so a larger one may stand before a smaller.
+            if int(head) == until_task:
                 return
 
     def _admit(self, task_id: int) -> None:
@@ -111,6 +130,10 @@ class Store:
         with translated():
             stored = self.redis.hmget(keys.task(task_id), "hosts", "admitted")
         if stored[0] is None or stored[1] is None:
+            # Somebody deleted its keys; the tasks behind it must not wait for ever.
+            log.error("task %s waits for its hosts and has no record: dropped", task_id)
+            with translated():
+                self.redis.lrem(keys.admission, 1, task_id)
             return
         hosts, at = stored[0].split(","), int(stored[1])
         names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
@@ -162,13 +185,13 @@ class Store:
         keys = self.keys
         with translated():
             base = self.redis.hget(keys.task(task_id), "base")
+            size = self.redis.strlen(keys.status(task_id))
         if base is None:
             raise UnknownTask(task_id)
         offset = subtask_id - int(base)
+        if not 0 <= offset < size:
+            raise UnknownSubtask(task_id, subtask_id)
         with translated():
-            letter = self.redis.getrange(keys.status(task_id), offset, offset) if offset >= 0 else ""
-            if not letter:
-                raise UnknownSubtask(task_id, subtask_id)
             record = self.redis.hget(keys.nodes(task_id), str(offset))
             newest = int(record.split("|", 1)[0]) if record else 0
             names = [f"{offset}:{attempt}" for attempt in range(1, newest + 1)]

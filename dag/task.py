@@ -37,6 +37,11 @@ class Definition:
     stages: tuple[Stage, ...]
     prohibit_rollback: bool = False
 
+    def __post_init__(self) -> None:
+        # A host's queue leads to its node of the first stage; without one nobody would begin.
+        if not self.stages or self.stages[0].scope is not Scope.HOST:
+            raise ValueError(f"The first stage of {self.key} must have a node for each host.")
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

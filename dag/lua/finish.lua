@@ -15,14 +15,15 @@ end
 
 -- End the task once nothing of it is open any more.
 local function end_task(keys, id, now, retention)
-  local task = redis.call('HMGET', keys.task, 'open', 'failed')
+  local task = redis.call('HMGET', keys.task, 'open', 'failed', 'shape')
   if tonumber(task[1]) > 0 then return end
-  local status = 'SUCCESSFUL'
-  if tonumber(task[2]) > 0 then
-    status = 'FAILED'
+  local failed = tonumber(task[2]) > 0
+  redis.call('HSET', keys.task, 'status', failed and 'FAILED' or 'SUCCESSFUL', 'finished', digits(now))
+  if failed or string.sub(task[3], -1) ~= 'h' then
+    -- It still holds hosts. Whoever frees them needs its record, so that scheduler lets it expire.
     redis.call('XADD', keys.ready, '*', 'kind', 'release', 'task', id)
+    return
   end
-  redis.call('HSET', keys.task, 'status', status, 'finished', digits(now))
   for _, name in ipairs({'task', 'status', 'nodes', 'facts', 'log'}) do
     redis.call('EXPIRE', keys[name], retention)
   end

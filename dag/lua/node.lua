@@ -7,6 +7,7 @@ local function read_node(nodes, offset)
   end
   local attempt, run, operation, started, finished, token, lost, executor =
     string.match(text, '^(%d+)|(%d+)|(%u[%u_]*)|(%d*)|(%d*)|(%d+)|(%d+)|(.*)$')
+  if not attempt then return error('the record of node ' .. offset .. ' is broken') end
   return {attempt = tonumber(attempt), run = tonumber(run), operation = operation, started = started,
           finished = finished, token = token, lost = tonumber(lost), executor = executor}
 end

@@ -31,6 +31,10 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("[api]\nport = 1.5\n", {}, ["muster.toml", "api.port", "1.5"]),
         ("[api]\nport = true\n", {}, ["muster.toml", "api.port", "True"]),
         ("[api]\nhost = 1\n", {}, ["muster.toml", "api.host", "str"]),
+        ("[apis]\n", {}, ["muster.toml", "[apis]"]),
+        ("[api]\nport = 65536\n", {}, ["muster.toml", "api.port", "at most 65535", "65536"]),
+        ("[redis]\ntimeout_seconds = nan\n", {}, ["muster.toml", "redis.timeout_seconds", "float", "nan"]),
+        ("[engine]\nlease_seconds = inf\n", {}, ["muster.toml", "engine.lease_seconds", "float", "inf"]),
         ("[worker]\nthreads = 0\n", {}, ["muster.toml", "worker.threads", "at least 1"]),
         ("[api\n", {}, ["muster.toml", "can't be read"]),
         ("", {"MUSTER_API_PORT": ""}, ["MUSTER_API_PORT", "api.port"]),
@@ -62,6 +66,32 @@ def test_secrets_are_masked_and_in_no_repr() -> None:
     assert "planted" not in repr(loaded)
     values = {item.key: item.value for item in loaded.shown()}
     assert (values["redis.url"], values["ssh.passphrase"], values["redis.broker_url"]) == ("********", "********", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "named"),
+    [
+        ("[redis]\nurl = ['planted']\n", {}, "redis.url"),
+        ("[api]\nadmin_pasword = 'planted'\n", {}, "api.admin_pasword"),
+        ("", {"MUSTER_SSH_PASPHRASE": "planted"}, "MUSTER_SSH_PASPHRASE"),
+    ],
+)
+def test_no_error_shows_a_secret(tmp_path: Path, text: str, environment: dict[str, str], named: str) -> None:
+    file = tmp_path / "muster.toml"
+    file.write_text(text)
+    with pytest.raises(SettingError) as caught:
+        load(file, environment)
+    assert named in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+def test_a_file_is_utf_8(tmp_path: Path) -> None:
+    file = tmp_path / "muster.toml"
+    file.write_bytes('[api]\nserver_name = "Zürich"\n'.encode())
+    assert load(file, {}).settings.api.server_name == "Zürich"
+    file.write_bytes(b'[api]\nserver_name = "Z\xfcrich"\n')
+    with pytest.raises(SettingError, match="can't be read"):
+        load(file, {})
 
 
 def test_names_that_are_no_settings_are_let_alone() -> None:

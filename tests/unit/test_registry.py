@@ -1,30 +1,22 @@
 """The hosts of the fleet: enrolled all or none, forgotten only when nothing works on them."""
 
-from collections.abc import Iterator
-
-import fakeredis
 import pytest
+from redis import Redis
 
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.graph import Graph
 from dag.host import Host
+from dag.key import Keys
 from dag.registry import HostRegistry
 from dag.store import Store
-
-
-@pytest.fixture
-def redis() -> Iterator[fakeredis.FakeRedis]:
-    found = fakeredis.FakeRedis(decode_responses=True)
-    yield found
-    found.close()
 
 
 def hosts(*addresses: str, port: int = 22) -> list[Host]:
     return [Host(0, address, name=f"name-{address}", ssh_port=port) for address in addresses]
 
 
-def test_hosts_get_ids_in_order_and_are_found(redis: fakeredis.FakeRedis) -> None:
+def test_hosts_get_ids_in_order_and_are_found(redis: Redis) -> None:
     registry = HostRegistry(redis)
     created = registry.create(hosts("a", "b"))
     assert [host.id for host in created] == [1, 2]
@@ -34,7 +26,7 @@ def test_hosts_get_ids_in_order_and_are_found(redis: fakeredis.FakeRedis) -> Non
 
 
 @pytest.mark.parametrize("addresses", [("c", "a"), ("c", "d", "c")])
-def test_a_double_enrols_none_of_the_list(redis: fakeredis.FakeRedis, addresses: tuple[str, ...]) -> None:
+def test_a_double_enrols_none_of_the_list(redis: Redis, addresses: tuple[str, ...]) -> None:
     registry = HostRegistry(redis)
     registry.create(hosts("a", "b"))
     with pytest.raises(DuplicateHost):
@@ -43,7 +35,7 @@ def test_a_double_enrols_none_of_the_list(redis: fakeredis.FakeRedis, addresses:
     registry.create(hosts("a", port=2222))
 
 
-def test_pages_are_by_id_and_filtered(redis: fakeredis.FakeRedis) -> None:
+def test_pages_are_by_id_and_filtered(redis: Redis) -> None:
     registry = HostRegistry(redis)
     registry.create(hosts("a1", "a2", "b1", "b2", "b3"))
     assert [h.id for h in registry.page(page=2, size=2)[0]] == [3, 4]
@@ -53,7 +45,7 @@ def test_pages_are_by_id_and_filtered(redis: fakeredis.FakeRedis) -> None:
     assert registry.page(page=9, size=10) == ([], 5)
 
 
-def test_a_host_in_use_is_not_forgotten_nor_are_those_beside_it(redis: fakeredis.FakeRedis) -> None:
+def test_a_host_in_use_is_not_forgotten_nor_are_those_beside_it(redis: Redis) -> None:
     registry, store = HostRegistry(redis), Store(redis)
     registry.create(hosts("a", "b", "c"))
     task = store.submit(BATCH_RESTART, [2], creator="c", executor="e", trace_id="t")
@@ -67,7 +59,29 @@ def test_a_host_in_use_is_not_forgotten_nor_are_those_beside_it(redis: fakeredis
     assert [h.id for h in registry.create(hosts("a"))] == [4]
 
 
-def test_a_task_on_an_unknown_host_writes_nothing(redis: fakeredis.FakeRedis) -> None:
+def test_a_host_on_its_way_to_the_next_task_is_in_use(redis: Redis) -> None:
+    registry, store = HostRegistry(redis), Store(redis)
+    registry.create(hosts("a"))
+    first, second = (store.submit(BATCH_RESTART, [1], creator="c", executor="e", trace_id="t") for _ in range(2))
+    assert redis.hget(store.keys.holders, "1") == str(first)
+    redis.hset(store.keys.holders, "1", "-")
+    with pytest.raises(HostsInUse, match=f"host 1 by task {second}"):
+        registry.delete([1])
+
+
+def test_many_hosts_come_and_go_in_one_call(redis: Redis) -> None:
+    registry = HostRegistry(redis)
+    assert registry.create([]) == []
+    ids = [host.id for host in registry.create(hosts(*(f"h{n}" for n in range(1201))))]
+    registry.delete(ids[1:])
+    assert [host.id for host in registry.page(page=1, size=10)[0]] == ids[:1]
+    assert redis.hlen(Keys().addresses) == 1
+    registry.delete([])
+    registry.delete(ids[:1])
+    assert redis.keys() == [Keys().host_ids]
+
+
+def test_a_task_on_an_unknown_host_writes_nothing(redis: Redis) -> None:
     HostRegistry(redis).create(hosts("a"))
     before = {key: redis.dump(key) for key in redis.scan_iter()}
     with pytest.raises(UnknownHosts, match="7, 8"):

@@ -1,12 +1,11 @@
 """Who is alive, and which worker consumes which shard."""
 
 from collections import Counter
-from collections.abc import Iterator
 
-import fakeredis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis import Redis
 
 from dag.roster import Move, Roster, Worker
 from dag.shard import shard_of, shards, spread
@@ -18,9 +17,9 @@ ZONES = {"default": 8}
 class Workers:
     """Simulated workers that do what they are told, and tell it in their heartbeat."""
 
-    def __init__(self) -> None:
+    def __init__(self, redis: Redis) -> None:
         self.now = 1_000_000
-        self.redis = fakeredis.FakeRedis(decode_responses=True)
+        self.redis = redis
         self.roster = Roster(Store(self.redis, clock=lambda: str(self.now)), alive_seconds=4)
         self.queues: dict[str, set[str]] = {}
         self.zones: dict[str, str] = {}
@@ -45,10 +44,8 @@ class Workers:
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    found = Workers()
-    yield found
-    found.redis.close()
+def workers(redis: Redis) -> Workers:
+    return Workers(redis)
 
 
 def test_shards_are_spread_evenly_and_then_stay(workers: Workers) -> None:
@@ -124,6 +121,16 @@ def test_spread_is_even_and_moves_as_little_as_it_can(names: list[str], gone: li
     sizes = Counter(after.values())
     assert max(sizes.values()) - min(sizes.get(name, 0) for name in left) <= 1
     assert all(after[queue] == owner for queue, owner in before.items() if owner in left)
+
+
+@given(owners=st.lists(st.sampled_from("abc"), max_size=40), names=st.sets(st.sampled_from("abcdefg"), min_size=1))
+def test_spread_is_even_after_whatever_was_before(owners: list[str], names: set[str]) -> None:
+    queues = shards("z", max(len(owners), 1))
+    after = spread(queues, names, dict(zip(queues, owners, strict=False)))
+    sizes = Counter({name: 0 for name in names})
+    sizes.update(after.values())
+    assert sizes.keys() == names
+    assert max(sizes.values()) - min(sizes.values()) <= 1
 
 
 def test_hosts_are_even_over_shards_and_stay_when_one_is_added() -> None:

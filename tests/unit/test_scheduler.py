@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-import fakeredis
 import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
 from dag.definition.batch_restart import BATCH_RESTART
+from dag.dispatch import ReadyStream
 from dag.error import StoreUnavailable
 from dag.host import Host
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
 from dag.scheduler import Dispatch, Scheduler, SchedulerLimits
+from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
 from tests.invariant import check_invariants
@@ -40,6 +43,7 @@ class Kept:
     moves: list[Move] = field(default_factory=list)
     away_after: int | None = None
     standing: int = 0
+    asked: list[str] = field(default_factory=list)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         for dispatch in dispatches:
@@ -48,6 +52,7 @@ class Kept:
             self.sent.append(dispatch)
 
     def waiting(self, queue: str) -> int:
+        self.asked.append(queue)
         return self.standing
 
     def steer(self, moves: Sequence[Move]) -> None:
@@ -61,9 +66,9 @@ class Kept:
 class Bench:
     """A store with five hosts, a clock, and schedulers by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, redis: Redis) -> None:
         self.now = 1_000_000
-        self.redis = fakeredis.FakeRedis(decode_responses=True)
+        self.redis: Any = redis
         self.store = Store(self.redis, clock=lambda: str(self.now))
         self.registry = HostRegistry(self.redis)
         self.hosts = [h.id for h in self.registry.create([Host(0, f"10.0.0.{n}") for n in range(1, 6)])]
@@ -90,11 +95,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    found = Bench()
+def bench(redis: Redis) -> Iterator[Bench]:
+    found = Bench(redis)
     yield found
     check_invariants(found.store)
-    found.redis.close()
 
 
 def test_a_node_is_handed_out_once_under_its_action_to_its_hosts_shard(bench: Bench) -> None:
@@ -245,6 +249,143 @@ def test_run_goes_on_once_redis_is_back(
     assert len(bench.kept.take()) == 1
 
 
+def test_a_queue_is_asked_once_in_a_sweep(bench: Bench) -> None:
+    ids = [h.id for h in bench.registry.create([Host(0, f"10.2.0.{n}") for n in range(100)])]
+    bench.submit(ids)
+    scheduler = bench.scheduler()
+    scheduler.tick()
+    bench.now += BEGIN_MS + 1
+    scheduler.sweep()
+    assert sorted(bench.kept.asked) == sorted({shard_of(host, "default", 8) for host in ids})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "nodes", "task": "x", "first": "0", "count": "1"},
+        {"kind": "nodes", "task": "1"},
+        {"kind": "host", "host": ""},
+        {"kindness": "none"},
+    ],
+)
+def test_a_broken_message_is_taken_off_and_told_of(
+    bench: Bench, caplog: pytest.LogCaptureFixture, fields: dict[str, str]
+) -> None:
+    bench.redis.xadd(bench.store.keys.ready, fields)
+    bench.scheduler().tick()
+    assert bench.redis.xlen(bench.store.keys.ready) == 0
+    assert str(fields) in caplog.text
+
+
+def test_a_fault_in_one_message_keeps_it_and_lets_the_others_through(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = bench.submit(bench.hosts[:1]), bench.submit(bench.hosts[1:2])
+    publish = bench.kept.publish
+
+    def faulty(dispatches: Sequence[Dispatch]) -> None:
+        if dispatches[0].task_id == bad:
+            raise RuntimeError("a fault")
+        publish(dispatches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.kept, "publish", faulty)
+        bench.scheduler().tick()
+        assert [d.task_id for d in bench.kept.take()] == [good]
+    bench.scheduler().tick()
+    assert [d.task_id for d in bench.kept.take()] == [bad]
+    assert bench.redis.xlen(bench.store.keys.ready) == 0
+
+
+def test_claiming_goes_on_behind_what_fails_again_and_again(bench: Bench) -> None:
+    dead, alive = ReadyStream(bench.store, "dead"), ReadyStream(bench.store, "alive")
+    dead.open()
+    for host in bench.hosts:
+        bench.submit([host])
+    read = dead.read(count=10, block_ms=1)
+    claimed = [entry for _ in range(3) for entry in alive.claim(idle_ms=0, count=2)]
+    assert claimed == read
+
+
+def test_a_fault_in_one_run_does_not_stop_the_sweep(bench: Bench) -> None:
+    broken, lost = bench.submit(bench.hosts[:1]), bench.submit(bench.hosts[1:2])
+    scheduler = bench.scheduler()
+    scheduler.tick()
+    for dispatch in bench.kept.take():
+        bench.begin(dispatch)
+    record = bench.redis.hget(bench.store.keys.nodes(broken), "0")
+    bench.redis.hset(bench.store.keys.nodes(broken), "0", "nonsense")
+    bench.now += LEASE_MS + 1
+    scheduler.sweep()
+    assert (bench.letters(broken)[0], bench.letters(lost)[0]) == ("X", "R")
+    bench.redis.hset(bench.store.keys.nodes(broken), "0", record)
+    scheduler.sweep()
+    assert bench.letters(broken)[0] == "R"
+
+
+def test_a_server_that_lost_everything_is_served_again(bench: Bench) -> None:
+    scheduler = bench.scheduler()
+    scheduler.tick()
+    bench.redis.flushall()
+    scheduler.tick()
+    [host] = bench.registry.create([Host(0, "10.9.0.1")])
+    bench.submit([host.id])
+    scheduler.tick()
+    assert [d.host_id for d in bench.kept.take()] == [host.id]
+
+
+def test_scripts_that_the_server_forgot_are_sent_again(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:1]), bench.scheduler()
+    for _ in range(5):
+        bench.redis.script_flush()
+        scheduler.tick()
+        [dispatch] = bench.kept.take()
+        bench.redis.script_flush()
+        run = bench.begin(dispatch)
+        bench.redis.script_flush()
+        assert bench.leases.complete(run, Report())
+    assert bench.status(task) == "SUCCESSFUL"
+
+
+def test_the_runs_of_a_task_that_is_gone_are_forgotten(bench: Bench) -> None:
+    task, scheduler = bench.submit(bench.hosts[:1]), bench.scheduler()
+    scheduler.tick()
+    keys = bench.store.keys
+    bench.redis.delete(keys.task(task), keys.status(task), keys.holders)
+    bench.redis.zrem(keys.index, task)
+    bench.now += BEGIN_MS + 1
+    scheduler.sweep()
+    assert bench.redis.zcard(keys.due) == 0
+
+
+class Impatient(Event):
+    """Does not wait, and is set once it was asked to `waits` times."""
+
+    def __init__(self, waits: int) -> None:
+        super().__init__()
+        self.waits = waits
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits -= 1
+        if not self.waits:
+            self.set()
+        return self.is_set()
+
+
+def test_a_refused_login_is_told_once_and_says_what_to_set(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> None:
+        with translated():
+            raise AuthenticationError("WRONGPASS invalid username-password pair or user is disabled.")
+
+    scheduler = bench.scheduler()
+    monkeypatch.setattr(scheduler, "tick", refused)
+    scheduler.run(Impatient(50))
+    assert caplog.text.count("MUSTER_REDIS_URL") == 1
+    assert "invalid username-password pair" in caplog.text
+
+
 class Dies(Exception):
     """A process ends here."""
 
@@ -253,7 +394,7 @@ class Dies(Exception):
 def test_a_submission_that_dies_leaves_the_whole_task_or_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, calls: int, exists: bool
 ) -> None:
-    """Killed before and after create.lua, and after a chunk of admit.lua; counted: what of 1,200 hosts is handed out."""
+    """Killed before and after create.lua, and after a chunk of admit.lua: what of 1,200 hosts is handed out?"""
     ids = [h.id for h in bench.registry.create([Host(0, f"10.1.{n // 250}.{n % 250}") for n in range(1200)])]
     done: list[str] = []
     call = bench.store.scripts.call
