@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import asyncssh
 import pytest
@@ -49,9 +50,13 @@ def make(server: OpenSshHosts) -> Iterator[Make]:
     made: list[Executor] = []
     threads = set(threading.enumerate())
 
-    def create(**settings: object) -> Executor:
-        base = {"key_file": str(server.key_path), "known_hosts": str(server.known_hosts_path), "user": server.user}
-        made.append(Executor(ssh_options(SshSettings(**{**base, **settings}))))  # type: ignore[arg-type]
+    def create(**settings: Any) -> Executor:
+        base: dict[str, Any] = {
+            "key_file": str(server.key_path),
+            "known_hosts": str(server.known_hosts_path),
+            "user": server.user,
+        }
+        made.append(Executor(ssh_options(SshSettings(**{**base, **settings}))))
         return made[-1]
 
     yield create
@@ -60,9 +65,9 @@ def make(server: OpenSshHosts) -> Iterator[Make]:
     until(lambda: set(threading.enumerate()) <= threads)
 
 
-def host(server: OpenSshHosts, number: int = 1, **fields: object) -> Host:
-    values = {"address": server.address(number), "ssh_port": server.port, **fields}
-    return Host(id=number, **values)  # type: ignore[arg-type]
+def host(server: OpenSshHosts, number: int = 1, **fields: Any) -> Host:
+    values: dict[str, Any] = {"address": server.address(number), "ssh_port": server.port, **fields}
+    return Host(id=number, **values)
 
 
 def run(executor: Executor, at: Host, script: str, seconds: float = 10, cancelled: Event | None = None) -> str:
@@ -133,7 +138,7 @@ def test_failed_logins_are_told_apart_and_leave_nothing(server: OpenSshHosts, ma
     changed.write_text("".join(f"{line.rsplit(' ', 1)[0]} {wrong}\n" for line in known.splitlines()))
     make().close()
     threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    cases: list[tuple[type[Exception], str, dict[str, object]]] = [
+    cases: list[tuple[type[Exception], str, dict[str, Any]]] = [
         (AuthenticationFailed, "refuses the login of user", {"key_file": str(other)}),
         (
             HostKeyUnknown,
