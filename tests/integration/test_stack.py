@@ -21,7 +21,7 @@ def alive(pid: int) -> bool:
 
 
 def test_demo_restarts_every_host_and_leaves_nothing(tmp_path: Path) -> None:
-    command = [MUSTER, "demo", "--hosts", "3", "--json", "--data", tmp_path / "demo"]
+    command = [str(MUSTER), "demo", "--hosts", "3", "--json", "--data", str(tmp_path / "demo")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     last = json.loads(done.stdout.splitlines()[-1])

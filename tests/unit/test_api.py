@@ -40,7 +40,7 @@ class Api:
     users: UserStore
 
     def dump(self) -> dict[str, Any]:
-        return {key: self.redis.dump(key) for key in sorted(self.redis.keys())}
+        return {str(key): self.redis.dump(key) for key in sorted(self.redis.keys())}
 
     def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -328,7 +328,7 @@ def test_refusals_are_logged_without_secrets(api: Api) -> None:
 
 
 def test_each_error_of_the_engine_is_mapped() -> None:
-    def below(kind: type) -> Iterator[type]:
+    def below(kind: type[Exception]) -> Iterator[type[Exception]]:
         for inner in kind.__subclasses__():
             yield inner
             yield from below(inner)

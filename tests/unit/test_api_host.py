@@ -37,7 +37,7 @@ class Api:
     users: UserStore
 
     def dump(self) -> dict[str, Any]:
-        return {key: self.redis.dump(key) for key in sorted(self.redis.keys())}
+        return {str(key): self.redis.dump(key) for key in sorted(self.redis.keys())}
 
     def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -81,6 +82,9 @@ class Up:
     def pids(self) -> set[int]:
         return descendants(self.process.pid) | set(find_processes(self.data / "fleet"))
 
+    def noted(self, pattern: str) -> bool:
+        return re.search(pattern, self.notes.read_text(), re.MULTILINE) is not None
+
     def child(self, words: str) -> int:
         return min(pid for pid in descendants(self.process.pid) if words in command_line(pid))
 
@@ -142,7 +146,7 @@ def test_what_dies_is_started_again_and_a_kill_leaves_nothing(tmp_path: Path) ->
             killed = up.child(words)
             name = words.split()[-1].removesuffix("-server")
             os.kill(killed, signal.SIGKILL)
-            until(lambda name=name: re.search(rf"^{name}\S* ended \(signal SIGKILL\)", up.notes.read_text(), re.M))
+            until(partial(up.noted, rf"^{name}\S* ended \(signal SIGKILL\)"))
         until(lambda: up.notes.read_text().count("starting it again") >= 4)
         until(up.is_ready)
         assert up.hosts() == hosts

@@ -1,5 +1,6 @@
 """Settings from file and environment, and errors that name the key."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
     assert shown["api.port"] == "MUSTER_API_PORT"
     assert shown["api.threads"] == str(file)
     assert shown["api.max_hosts"] == "default"
-    assert len(shown) == sum(len(section.__dataclass_fields__) for section in SECTIONS.values())
+    assert len(shown) == sum(len(fields(section)) for section in SECTIONS.values())
 
 
 @pytest.mark.parametrize(

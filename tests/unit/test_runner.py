@@ -82,7 +82,7 @@ def bench() -> Iterator[Bench]:
 
 def test_success_completes_the_node_unlocks_the_next_and_keeps_what_was_seen(bench: Bench) -> None:
     assert bench.runner.run(bench.step()) == "succeeded"
-    assert bench.redis.get(bench.store.keys.status(bench.task))[:3] == "SSR"
+    assert str(bench.redis.get(bench.store.keys.status(bench.task))).startswith("SSR")
     agent = bench.registry.agent(1)
     assert agent is not None
     assert (agent.status, agent.version, agent.pids) == (AgentStatus.RESTARTING, "v1", {"ocp_agentd": 7})
@@ -177,8 +177,7 @@ def test_a_host_that_is_described_wrongly_fails_with_the_reason(
     bench: Bench, field_name: str, text: str, reason: str
 ) -> None:
     stored = bench.redis.hget(bench.store.keys.hosts, "1")
-    assert stored is not None
-    changed = re.sub(rf'"{field_name}": ("[^"]*"|{{}})', text, stored)
+    changed = re.sub(rf'"{field_name}": ("[^"]*"|{{}})', text, str(stored))
     bench.redis.hset(bench.store.keys.hosts, "1", changed)
     with pytest.raises(StepFailed, match=reason):
         bench.runner.run(bench.step())

@@ -119,7 +119,7 @@ def test_a_host_goes_to_the_head_of_its_queue_once(store: Store, redis: Redis) -
     keys = store.keys
     first, second, third = (store.submit(definition("h"), [1], **WHO) for _ in range(3))
     end(store, first, 0)
-    behind = redis.zrange(keys.waiting, 1, 1)[0]
+    behind = store.redis.zrange(keys.waiting, 1, 1)[0]
     names = [keys.task(third), keys.status(third), keys.nodes(third), keys.ready, keys.holders, keys.waiting]
     assert store.scripts.call("grant", names, third, 1, behind, 0) == 0
     hand = HandOut(store, retention_seconds=RETENTION)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,14 @@ class Watched(Supervisor):
         self.notes: list[str] = []
         super().__init__(logs, self.notes.append)
 
+    def is_up(self, name: str) -> bool:
+        return "up" in self.tail(name)
+
     def run(self, *programs: Program) -> None:
         for one in programs:
             self.start(one)
         for one in programs:
-            self.wait_for(one.name, lambda name=one.name: "up" in self.tail(name), 10)
+            self.wait_for(one.name, partial(self.is_up, one.name), 10)
 
 
 @pytest.fixture
