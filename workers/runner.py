@@ -1,6 +1,7 @@
 """Runs one node: begin, act on the host, report. One outcome, one match."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,11 @@ class Runner:
     def _request(self, step: Step, begun: Begun) -> tuple[Host, ActionRequest, Action]:
         host = self.hosts.get(step.run.host_id or 0)
         profile = load_profile(host.profile, self.profile_dir).fill(host.variables)
-        request = ActionRequest(host, profile, begun.facts, begun.token, step.timeout_seconds)
+        # Its lease is the longest time for which a worker may be silent and still hold the node.
+        silence = math.ceil(self.leases.lease_seconds)
+        request = ActionRequest(
+            host, profile, begun.facts, begun.token, step.timeout_seconds, action=step.action, silence_seconds=silence
+        )
         return host, request, self.actions[step.action]
 
     def _judge(self, step: Step, begun: Begun, started: datetime, done: Completed, result: ActionResult) -> Outcome:

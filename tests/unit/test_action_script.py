@@ -299,6 +299,13 @@ end ok ''
     def script(self, agent: Agent, token: int, work: str, timeout: int = 30) -> str:
         return build_script(agent.request(token=token, timeout=timeout), self.BODY.format(work=work))
 
+    def journal(self, agent: Agent) -> list[list[str]]:
+        """The words of the host's own record, without the times."""
+        [path] = (agent.home / ".muster").glob("*.journal")
+        lines = [line.split() for line in path.read_text().splitlines()]
+        assert all(line[3].isdigit() for line in lines)
+        return [line[:3] for line in lines]
+
     def story(self, agent: Agent) -> list[str]:
         path = agent.home / "story"
         return path.read_text().splitlines() if path.exists() else []
@@ -316,6 +323,37 @@ end ok ''
         assert read_found(agent.end(older)).outcome == "fenced"
         assert read_found(agent.end(newer)).ok
         assert self.story(agent) == ["7 begin", "8 begin", "8 end"]
+        assert self.journal(agent) == [
+            ["begin", "7", "-"],
+            ["end", "7", "fenced"],
+            ["begin", "8", "-"],
+            ["end", "8", "ok"],
+        ]
+
+    def test_a_newer_run_begins_only_when_nothing_of_the_older_is_left(self, agent: Agent) -> None:
+        """Ended: a run whose command ignores SIGTERM. Counted: such commands alive when the newer one begins."""
+        stubborn = "sh -c 'trap : TERM; while :; do sleep 0.1; done' stubborn-4714"
+        older = agent.begin(self.script(agent, 7, f"run 30 {stubborn}"))
+        until(lambda: any("stubborn-4714" in args for _pid, args in processes()))
+        look = "ps -ewwo args= | grep -c '[s]tubborn-4714' >>\"$HOME/alive\""
+        newer = agent.begin(self.script(agent, 8, look))
+        assert read_found(agent.end(newer)).ok
+        assert (agent.home / "alive").read_text().split() == ["0"]
+        assert read_found(agent.end(older)).outcome == "fenced"
+
+    def test_a_worker_that_falls_silent_is_given_up(self, agent: Agent) -> None:
+        request = replace(agent.request(token=7), silence_seconds=2)
+        process = agent.begin(build_script(request, self.BODY.format(work="run 30 sleep 4715")))
+        assert process.stdin is not None
+        for _ in range(4):  # it lives for as long as it is spoken to
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+        found = read_found(agent.end(process))
+        assert found.reason == "the worker was silent for 2 s; what ran was killed"
+        assert not any(args == "sleep 4715" for _pid, args in processes())
+        assert self.journal(agent) == [["begin", "7", "-"], ["end", "7", "failed"]]
 
     def test_a_time_limit_ends_all_that_was_started(self, agent: Agent) -> None:
         work = "run 30 sh -c 'sleep 4712 & sleep 4712; :'"

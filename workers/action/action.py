@@ -36,7 +36,8 @@ class ActionRequest:
     """What an action is asked to do.
 
     `facts` are what earlier steps of the task found on this host (JSON values), `token` fences, `timeout_seconds`
-    is the stage's.
+    is the stage's. The script ends itself when the worker was silent for `silence_seconds` (0: never), and notes
+    `action`, the step's name, in the host's journal.
     """
 
     host: Host
@@ -44,6 +45,8 @@ class ActionRequest:
     facts: dict[str, Any]
     token: int
     timeout_seconds: int
+    action: str = "-"
+    silence_seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ def build_script(request: ActionRequest, body: str, **variables: str) -> str:
     profile = request.profile
     named = {
         "token": str(request.token),
+        "action": request.action,
+        "silence": str(request.silence_seconds),
         "limit": str(max(1, request.timeout_seconds - EARLIER_SECONDS)),
         "slug": slug(request.host, profile),
         "specs": "\n".join(map(spec_line, profile.processes)),

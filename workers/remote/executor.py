@@ -17,6 +17,8 @@ from workers.remote.settings import SshOptions
 
 # How soon a cancelled run is noticed while its host is silent.
 LOOK_SECONDS = 0.5
+# How often the script is told that somebody still waits for it.
+BEAT_SECONDS = 1.0
 # Kept of the output: its beginning, and its end, where the result stands.
 HEAD_BYTES, TAIL_BYTES = 768 * 1024, 256 * 1024
 CHUNK = 64 * 1024
@@ -42,7 +44,8 @@ class Executor:
         """Run the script with `sh` on the host, as user `run_as` where one is given (`sudo -n`).
 
         The script comes over standard input, which stays open while it runs: when it is closed (time limit, cancelled,
-        connection lost), the script ends itself and what it started.
+        connection lost), or nothing comes any more (it gets an empty line a second), the script ends itself and what it
+        started.
 
         Raises:
             HostUnreachable, HostKeyUnknown, HostKeyChanged, AuthenticationFailed: there was no connection.
@@ -79,6 +82,7 @@ class _Session:
         self._channel, self._host = channel, host
         self._ends_at, self._cancelled = ends_at, cancelled
         self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
+        self._beat_at = 0.0
 
     def run(self, script: str, run_as: str) -> Completed:
         started = time.monotonic()
@@ -108,10 +112,18 @@ class _Session:
     def _receive(self) -> bytes:
         while True:
             self._check()
+            self._beat()
             try:
                 return bytes(self._channel.recv(CHUNK))
             except TimeoutError:
                 continue
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        # A window that is full of unread lines says nothing about the script: what it has read tells it enough.
+        if now >= self._beat_at and self._channel.send_ready():
+            self._channel.send(b"\n")
+            self._beat_at = now + BEAT_SECONDS
 
     def _exit_code(self) -> int:
         # The output has ended; the exit code follows at once, or the connection was cut.

@@ -1,7 +1,7 @@
 # What all actions share on a host: fence, time limit, looking at processes, running commands, one line of result.
 # Needs a POSIX shell, ps (procps), awk, flock (util-linux) and timeout (coreutils).
-# Set before: token, limit (s), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB pid file TAB 1 for the
-# guard), answers, grace, settle.
+# Set before: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
+# pid file TAB 1 for the guard), answers, grace, settle.
 # The agent must not inherit the locale in which this script reads what tools print.
 if [ -n "${LC_ALL+set}" ]; then restore="env LC_ALL=$LC_ALL"; else restore='env -u LC_ALL'; fi
 export LC_ALL=C
@@ -22,9 +22,14 @@ result() {
     "$1" "$(quote "$2")" "$(quote "$answer")" "$(quote "$version")" "$proxy" "$killed" "$(list_processes)"
 }
 
+# The host's own record of what Muster did here, for people and for proof: "begin TOKEN ACTION UPTIME" once this script has
+# the lock, "end TOKEN OUTCOME UPTIME" as its last act under it (uptime in hundredths of a second).
+journal() { clock; printf '%s\n' "$* $up" >>"$base.journal"; }
+
 # end OUTCOME REASON
 end() {
   result "$1" "$2"
+  [ -z "$locked" ] || journal end "$token" "$1"
   [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
   rm -rf "$tmp"
   exit 0
@@ -137,6 +142,8 @@ end_leftovers() {
 # run SECONDS COMMAND...: sets `code` (124: it did not end in time and was killed) and `answer`, and logs all of it.
 run() {
   seconds=$1; shift
+  # The watch ends everything just now, and what starts after its look at the processes would live on.
+  [ ! -e "$tmp/over" ] || sleep 10
   say "\$ $*"
   clock; began=$up
   $restore timeout -k 2 "$seconds" "$@" </dev/null >"$tmp/out" 2>"$tmp/err" 7<&- 9>&-
@@ -154,38 +161,66 @@ why() { if [ "$code" -eq 124 ]; then printf 'did not end within %s s' "$seconds"
 
 # --- time limit, connection and fence ---
 
-# The descendants of this script but the watch's own, so that what daemons have become lives on.
-descendants() {
-  ps -eo pid=,ppid= | awk -v top=$$ -v watch="$1" '
-    { parent[$1] = $2 }
+# below ROOTS EXCEPT: the living processes of these and below them, but those of and below EXCEPT.
+below() {
+  ps -eo pid=,ppid=,stat= | awk -v roots="$1" -v except="$2" '
+    BEGIN { n = split(roots, root, " "); for (i = 1; i <= n; i++) is_root[root[i]] = 1 }
+    { parent[$1] = $2; state[$1] = $3 }
     END { for (pid in parent) { under = 0
-            for (p = pid; p > 1 && p in parent; p = parent[p]) { if (p == watch) { under = 0; break } if (parent[p] == top) under = 1 }
-            if (under) printf "%s ", pid } }'
+            for (p = pid; p > 1 && p in parent; p = parent[p]) { if (p == except) { under = 0; break } if (p in is_root) under = 1 }
+            if (under && state[pid] !~ /^Z/) printf "%s ", pid } }'
 }
 
-# Ends everything when the time is over, the connection is lost (stdin ends), or a newer run is at work.
+# end_everything WATCH: ends this script and all that it has started: TERM, after two seconds KILL. What daemons have become
+# lives on. The watch has the lock, too, so nobody else works here until nothing of this run can.
+end_everything() {
+  : >"$tmp/over"
+  ended=$(below $$ "$1")
+  kill -s KILL $$
+  for _ in 1 2 3; do
+    ended=$(below "$ended" "$1")
+    [ -n "$ended" ] || return
+    kill -s TERM $ended 2>/dev/null
+    for _ in 1 2 3 4 5 6 7 8 9 10; do alive "$ended" || break; sleep 0.2; done
+    kill -s KILL $ended 2>/dev/null
+  done
+}
+
+# Notes when the worker was last heard of: it writes a line a second for as long as it wants this script to run.
+hear() {
+  while read -r _; do clock; printf '%s\n' "$up" >"$tmp/heard"; done
+  : >"$tmp/end"
+}
+
+# Whether the worker has been silent for too long: it is stopped or lost, or the network between is.
+is_silent() {
+  [ "$silence" -gt 0 ] || return 1
+  read -r heard rest <"$tmp/heard" || return 1
+  [ $((up - heard)) -ge $((silence * 100)) ]
+} 2>/dev/null
+
+# Ends everything when the time is over, the worker is not there any more, or a newer run is at work.
 watch_over() {
   read -r self rest </proc/self/stat
   until [ -n "$outcome" ]; do
-    # Its output goes nowhere: once this watch is ended, a sleep must not keep the channel open.
-    sleep 0.5 >/dev/null 2>&1
+    # Without output and lock: once this watch is ended, a sleep must keep neither the channel nor the lock.
+    sleep 0.5 >/dev/null 2>&1 9>&-
     clock
     newest=$(cat "$base.token" 2>/dev/null)
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
     elif [ -e "$tmp/end" ]; then outcome=failed reason="the connection was lost; what ran was killed"
+    elif is_silent; then outcome=failed reason="the worker was silent for $silence s; what ran was killed"
     elif [ "${newest:-0}" -gt "$token" ]; then outcome=fenced reason="a newer run has taken over"; fi
   done
-  ended="$$ $(descendants "$self")"
-  kill -s TERM $ended 2>/dev/null
-  for _ in 1 2 3 4 5 6 7 8 9 10; do alive "$ended" || break; sleep 0.2; done
-  kill -s KILL $ended 2>/dev/null
+  end_everything "$self"
+  case "$(tail -n 1 "$base.journal" 2>/dev/null)" in "begin $token "*) journal end "$token" "$outcome" ;; esac
   say "$reason"
   answer='' version='' proxy='' killed='' processes=''
   result "$outcome" "$reason"
   rm -rf "$tmp"
 }
 
-answer='' version='' proxy='' killed='' processes='' watch='' outcome=''
+answer='' version='' proxy='' killed='' processes='' watch='' outcome='' locked=''
 clock
 deadline=$((up + limit * 100))
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/muster.XXXXXX") || { tmp=/nonexistent; fail "no temporary directory can be made: is the disk full?"; }
@@ -203,11 +238,18 @@ printf '%s\n' "$token" >"$base.token.new" && mv "$base.token.new" "$base.token" 
 flock -u 8
 exec 8>&-
 
-(cat <&7 >/dev/null; : >"$tmp/end") >/dev/null 2>&1 9>&- &
-watch_over 7<&- 9>&- &
+printf '%s\n' "$up" >"$tmp/heard"
+# By exec: redirected otherwise, a shell keeps copies of what it is to come back to, and with them the channel.
+(exec <&7 7<&- >/dev/null 2>&1; hear) &
+exec 9>"$base.lock"
+(exec 7<&-; watch_over) &
 watch=$!
 exec 7<&-
-exec 9>"$base.lock"
 flock -w "$limit" 9 || fail "another run holds $base.lock"
 newest=$(cat "$base.token")
 [ "$newest" -le "$token" ] || end fenced "a newer run has taken over"
+locked=1
+if [ "$(wc -c 2>/dev/null <"$base.journal" || echo 0)" -gt 262144 ]; then
+  tail -n 1000 "$base.journal" >"$base.journal.new" && mv "$base.journal.new" "$base.journal"
+fi
+journal begin "$token" "$action"
