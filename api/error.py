@@ -19,6 +19,7 @@ from dag.error import (
     DuplicateHost,
     HostsInUse,
     MusterError,
+    NotDurable,
     PartitionMismatch,
     StoreUnavailable,
     UnknownHosts,
@@ -87,6 +88,10 @@ def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _not_durable(error: NotDurable, _: HostsNamed) -> Refusal:
+    return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
     return lambda error, _: Refusal(code, status, str(error), target)
 
@@ -96,6 +101,7 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     HostsInUse: _hosts_in_use,
     DuplicateHost: _duplicate_host,
     StoreUnavailable: _away,
+    NotDurable: _not_durable,
     UnknownTask: _plain(UNKNOWN_TASK, 404, "taskId"),
     UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
     UserExists: _plain(ILLEGAL_ARGUMENT, 400, "name"),

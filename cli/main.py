@@ -102,7 +102,7 @@ def scheduler() -> None:
 
 @app.command(epilog="Example: MUSTER_SSH_KEY_FILE=~/.ssh/id_ed25519 muster worker")
 def worker() -> None:
-    """Run the steps of tasks on hosts over SSH, until SIGTERM (finishes what runs) or SIGQUIT (at once)."""
+    """Run the steps of tasks on hosts over SSH, until SIGTERM (what runs is finished; a second one gives it up)."""
     from cli.process import run_worker
 
     _run(run_worker)

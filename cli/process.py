@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from api.app import create_app
 from api.server import serve
@@ -26,9 +28,9 @@ from dag.store import Store
 from workers.app import create_celery
 from workers.publisher import CeleryPublisher
 
-# As the workers' heartbeat of 1 s: three may be missed.
-ALIVE_SECONDS = 4.0
 POLL_SECONDS = 0.5
+# A renewal that takes longer is tried again: the shortest lease is 2 s.
+HEARTBEAT_TIMEOUT_SECONDS = 1.0
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
@@ -42,19 +44,26 @@ def open_redis(settings: Settings) -> Redis:
         CommandError: Redis does not answer; the text names the server, without the password.
 
     """
-    seconds = settings.redis.timeout_seconds
-    try:
-        redis = Redis.from_url(
-            settings.redis.url, decode_responses=True, socket_timeout=seconds, socket_connect_timeout=seconds
-        )
-    except ValueError:
-        # The reason would show parts of the URL, and that holds a password.
-        raise UsageError("redis.url (MUSTER_REDIS_URL) must be like redis://:password@host:6379/0.") from None
+    redis = _client(settings, settings.redis.timeout_seconds, Retry(NoBackoff(), 1))
     try:
         redis.ping()
     except RedisError as error:
         raise CommandError(f"{_what(error)} {server_of(redis)}. {_remedy(error)}") from None
     return redis
+
+
+def _client(settings: Settings, seconds: float, retry: Retry) -> Redis:
+    try:
+        return Redis.from_url(
+            settings.redis.url,
+            decode_responses=True,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=retry,
+        )
+    except ValueError:
+        # The reason would show parts of the URL, and that holds a password.
+        raise UsageError("redis.url (MUSTER_REDIS_URL) must be like redis://:password@host:6379/0.") from None
 
 
 def server_of(redis: Redis) -> str:
@@ -117,7 +126,7 @@ def run_scheduler(settings: Settings) -> None:
     scheduler = Scheduler(
         store,
         HostRegistry(redis),
-        Roster(store, alive_seconds=ALIVE_SECONDS),
+        Roster(store),
         CeleryPublisher(create_celery(settings)),
         f"scheduler-{os.getpid()}@{socket.gethostname()}",
         limits(settings),
@@ -142,6 +151,7 @@ def limits(settings: Settings) -> SchedulerLimits:
     """Return the scheduler's numbers."""
     engine = settings.engine
     return SchedulerLimits(
+        lease_seconds=engine.lease_seconds,
         begin_within_seconds=engine.begin_within_seconds,
         most_lost=engine.most_lost,
         sweep_seconds=engine.sweep_seconds,
@@ -153,13 +163,15 @@ def limits(settings: Settings) -> SchedulerLimits:
 
 
 def run_worker(settings: Settings) -> None:
-    """Run nodes until SIGTERM (finishes what runs) or SIGQUIT (at once)."""
+    """Run nodes until SIGTERM: what runs is finished, a second one gives it up."""
     # Fabric takes a while to import, which the other processes need not wait for.
     from workers import process
     from workers.remote.error import KeyFileError
 
     redis = open_redis(settings)
+    seconds = min(settings.redis.timeout_seconds, HEARTBEAT_TIMEOUT_SECONDS)
+    impatient = _client(settings, seconds, Retry(NoBackoff(), 1))
     try:
-        process.run_worker(settings, redis)
+        process.run_worker(settings, redis, impatient)
     except KeyFileError as error:
         raise UsageError(str(error)) from None

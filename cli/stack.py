@@ -19,7 +19,6 @@ from cli.embedded import HOST, EmbeddedServer
 from cli.interrupt import raise_on_stop
 from cli.inventory import enrol, read_inventory
 from cli.port import choose, free_port, reachable, require_free
-from cli.process import ALIVE_SECONDS
 from cli.supervisor import Program, Supervisor, muster
 from config.load import Loaded
 from dag.roster import Roster
@@ -170,7 +169,7 @@ class Stack:
         for name in ("api", "scheduler", "flower"):
             self._supervisor.start(Program(name, muster(name), environment))
         for name in self._workers():
-            self._supervisor.start(Program(name, muster("worker"), environment, insist=signal.SIGQUIT))
+            self._supervisor.start(Program(name, muster("worker"), environment, insist=signal.SIGTERM))
 
     def _workers(self) -> list[str]:
         return [f"worker-{number}" for number in range(1, self._options.workers + 1)]
@@ -206,7 +205,7 @@ class Stack:
             seconds = START_SECONDS + START_SECONDS_A_HOST * self.data.state.hosts
             wait("fleet", lambda: _is_up(self._supervisor.tail("fleet")), seconds)
         with Redis.from_url(ready.redis, decode_responses=True) as redis:
-            roster = Roster(Store(redis), alive_seconds=ALIVE_SECONDS)
+            roster = Roster(Store(redis))
             wait("worker-1", lambda: self._shards_owned(roster), START_SECONDS)
 
     def _shards_owned(self, roster: Roster) -> bool:

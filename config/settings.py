@@ -48,14 +48,16 @@ class ApiSettings:
 class EngineSettings:
     """Leases, retries and retention."""
 
-    lease_seconds: float = option(15.0, "s", "a worker silent for so long has lost its nodes", least=1)
-    begin_within_seconds: float = option(20.0, "s", "a message not begun by then is looked for", least=0.5)
-    most_lost: int = option(3, "runs", "a node whose worker was lost so often is FAILED", least=1)
+    lease_seconds: float = option(15.0, "s", "a worker silent for so long has lost its nodes", least=2)
+    begin_within_seconds: float = option(
+        10.0, "s", "a message that no worker has in its hands by then is looked for", least=0.5
+    )
+    most_lost: int = option(3, "runs", "so many lost runs of a node are made up for; one more is FAILED", least=1)
     sweep_seconds: float = option(
         1.0, "s", "how often leases are looked through: found within 2 s of their end", least=0.1
     )
     claim_after_seconds: float = option(
-        3.0, "s", "a scheduler's messages go to another when it was silent so long", least=0.5
+        2.0, "s", "a scheduler's messages go to another when it was silent so long", least=0.5
     )
     balance_seconds: float = option(1.0, "s", "how often shards are spread over the workers", least=0.2)
     shards_per_zone: int = option(32, "queues", "measured: 2 to 64 queues over two workers cost the same", least=1)

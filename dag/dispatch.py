@@ -12,6 +12,7 @@ from dag.store import HOSTS_A_CHUNK, Store, unpack_stages
 from dag.task import Stage
 
 GROUP = "schedulers"
+TASKS_A_LOOK = 1000
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class HandOut:
     def __init__(self, store: Store, *, retention_seconds: int) -> None:
         self._store = store
         self._retention = retention_seconds
+        self._tidied = 0
 
     def info(self, task_id: int) -> TaskInfo | None:
         """Return what is needed to hand out the task's nodes; None where it is gone."""
@@ -150,9 +152,12 @@ class HandOut:
         return [(int(task), int(offset), int(attempt)) for task, offset, attempt in (n.split(":") for n in names)]
 
     def expire(
-        self, task_id: int, offset: int, attempt: int, *, most_lost: int, timeout_seconds: int, log: str, wait_ms: int
+        self, task_id: int, offset: int, attempt: int, *, most_lost: int, longest_ms: int, log: str, wait_ms: int
     ) -> str:
-        """Make a run that is due READY again, or FAILED; see expire.lua for the answers."""
+        """Make a run that is due READY again, or FAILED; see expire.lua for the answers.
+
+        `longest_ms` is the node's time limit and a lease: a lease that ends later was renewed by a stuck worker.
+        """
         answer: str = self._store.scripts.call(
             "expire",
             ending_keys(self._store, task_id),
@@ -160,7 +165,7 @@ class HandOut:
             offset,
             attempt,
             most_lost,
-            timeout_seconds,
+            longest_ms,
             log,
             self._retention,
             self._store.clock(),
@@ -172,6 +177,19 @@ class HandOut:
         """Drop a run from what is due: its task is gone."""
         with translated():
             self._store.redis.zrem(self._store.keys.due, f"{task_id}:{offset}:{attempt}")
+
+    def tidy(self) -> None:
+        """Take tasks whose records have expired off the index, some at a time, round and round."""
+        keys, index = self._store.keys, self._store.keys.index
+        with translated():
+            ids = self._store.redis.zrange(index, self._tidied, self._tidied + TASKS_A_LOOK - 1)
+            with self._store.redis.pipeline(transaction=False) as pipe:
+                for task in ids:
+                    pipe.exists(keys.task(int(task)))
+                gone = [task for task, is_kept in zip(ids, pipe.execute(), strict=True) if not is_kept]
+            if gone:
+                self._store.redis.zrem(index, *gone)
+        self._tidied = self._tidied + len(ids) - len(gone) if len(ids) == TASKS_A_LOOK else 0
 
     def grant(self, host_id: int) -> bool:
         """Give a host that came free to the head of its queue; False where there is nothing to give."""

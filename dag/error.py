@@ -14,6 +14,10 @@ class StoreUnavailable(MusterError):
     """Redis can't be reached or can't take writes now; nothing was changed."""
 
 
+class NotDurable(StoreUnavailable):
+    """The change was made, but Redis could not put it on its disk in time: it stands unless the server dies now."""
+
+
 class PartitionMismatch(MusterError):
     """The deployment was created with another number of partitions."""
 

@@ -131,6 +131,11 @@ class Keys:
         return self._name("balancer")
 
     @property
+    def disk(self) -> str:
+        """Counter: written before each wait for the disk."""
+        return self._name("disk")
+
+    @property
     def partitions(self) -> str:
         """String: the number of partitions with which the deployment was created."""
         return self._name("partitions")

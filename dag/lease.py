@@ -59,6 +59,8 @@ class Leases:
     def begin(self, run: Run, executor: str) -> Begun | None:
         """Take the node, or return None where this run is not the newest or the node is not READY.
 
+        A worker that asks again for a run that it has begun gets it again: its answer may have been lost on the way.
+
         Raises:
             StoreUnavailable: Redis is away; the node may have begun, and its lease will then run out.
         """
@@ -88,6 +90,10 @@ class Leases:
             "renew", [self._store.keys.due], self._lease_ms, self._store.clock(), *names
         )
         return gone
+
+    def give_back(self, run: Run) -> None:
+        """Let the run's lease end now, so that nobody need wait for it; one that is not held stays as it is."""
+        self._store.scripts.call("renew", [self._store.keys.due], 0, self._store.clock(), run.name)
 
     def complete(self, run: Run, report: Report) -> bool:
         """Record success; False where the run does not hold the node any more (nothing was changed)."""

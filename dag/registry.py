@@ -7,6 +7,7 @@ from typing import Any
 
 from redis import Redis, WatchError
 
+from dag.durable import Disk
 from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.host import Agent, AgentStatus, Host, HostStatus
 from dag.key import Keys
@@ -21,6 +22,7 @@ class HostRegistry:
         self._redis: Any = redis
         self._scripts = Scripts(redis)
         self._keys = keys or Keys()
+        self._disk = Disk(redis, self._keys.disk)
 
     def create(self, hosts: Sequence[Host]) -> list[Host]:
         """Enrol all of these hosts or none, and return them with their ids.
@@ -54,7 +56,9 @@ class HostRegistry:
                     pipe.execute()
                 except WatchError:
                     continue
-                return enrolled
+                break
+        self._disk.confirm()
+        return enrolled
 
     def get(self, host_id: int) -> Host:
         """Return one host; UnknownHosts where there is none."""
@@ -106,6 +110,7 @@ class HostRegistry:
             raise UnknownHosts([int(host) for host in found])
         if what == "used":
             raise HostsInUse([(int(found[at]), int(found[at + 1])) for at in range(0, len(found), 2)])
+        self._disk.confirm()
 
     def agent(self, host_id: int) -> Agent | None:
         """Return what was last seen of the agent on the host, None where no task has looked yet."""

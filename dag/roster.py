@@ -1,22 +1,35 @@
 """The workers that are alive, and the shards that each is to consume."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 
 from dag.script import translated
 from dag.shard import shards, spread
 from dag.store import Store
 
+# A worker beats once a second: two beats may be missed. Its shards are with others within 5 s of its death.
+ALIVE_SECONDS = 3.0
+
 
 @dataclass(frozen=True)
 class Worker:
-    """A live worker as its own heartbeat described it; `queues` are those that it consumes."""
+    """A live worker as its own heartbeat described it.
+
+    `queues` are those that it consumes, `free` its threads without a node, `received` the messages that it has had
+    since it started.
+    """
 
     name: str
     zone: str
     queues: frozenset[str]
     draining: bool = False
+    free: int = 0
+    received: int = 0
+
+
+def _nobody(_workers: list[Worker]) -> Collection[str]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -31,16 +44,18 @@ class Move:
 class Roster:
     """Live workers and the wanted spread of shards over them; `alive_seconds` without a heartbeat is dead."""
 
-    def __init__(self, store: Store, *, alive_seconds: float) -> None:
+    def __init__(self, store: Store, *, alive_seconds: float = ALIVE_SECONDS) -> None:
         self._store = store
         self._alive_ms = int(alive_seconds * 1000)
 
     def beat(self, worker: Worker) -> None:
         """Tell that the worker is alive, and what it consumes."""
-        text = json.dumps({"zone": worker.zone, "queues": sorted(worker.queues), "draining": worker.draining})
+        fields = asdict(worker)
+        name = fields.pop("name")
+        text = json.dumps({**fields, "queues": sorted(worker.queues)})
         with translated(), self._store.redis.pipeline() as pipe:
-            pipe.zadd(self._store.keys.workers, {worker.name: self._now() + self._alive_ms})
-            pipe.hset(self._store.keys.worker_info, worker.name, text)
+            pipe.zadd(self._store.keys.workers, {name: self._now() + self._alive_ms})
+            pipe.hset(self._store.keys.worker_info, name, text)
             pipe.execute()
 
     def leave(self, name: str) -> None:
@@ -62,11 +77,14 @@ class Roster:
             self.leave(name)
         return [_worker(name, infos[name]) for name in sorted(names) if name in infos]
 
-    def balance(self, zones: Mapping[str, int], *, leader: str) -> list[Move]:
+    def balance(
+        self, zones: Mapping[str, int], *, leader: str, shunned: Callable[[list[Worker]], Collection[str]] = _nobody
+    ) -> list[Move]:
         """Spread each zone's shards (zone to number of shards) over its workers; return what is to be changed.
 
-        Only one scheduler at a time does it: `leader` takes a short lock. A queue is given to its new worker only
-        when its old one has let go or is dead, so that a host meets one worker at a time.
+        Of the live workers those that `shunned` names get none. Only one scheduler at a time does it: `leader` takes
+        a short lock. A queue is given to its new worker only when its old one has let go or is dead, so that a host
+        meets one worker at a time.
         """
         keys = self._store.keys
         with translated():
@@ -74,9 +92,10 @@ class Roster:
                 return []
             before = self._store.redis.hgetall(keys.shards)
         workers = self.alive()
+        without = shunned(workers)
         wanted: dict[str, str] = {}
         for zone in sorted({*zones, *(worker.zone for worker in workers)}):
-            names = [w.name for w in workers if w.zone == zone and not w.draining]
+            names = [w.name for w in workers if w.zone == zone and not w.draining and w.name not in without]
             wanted |= spread(shards(zone, zones.get(zone, max(zones.values()))), names, before)
         if wanted and wanted != before:
             with translated():
@@ -104,4 +123,4 @@ def _moves(workers: list[Worker], wanted: Mapping[str, str]) -> list[Move]:
 
 def _worker(name: str, text: str) -> Worker:
     fields = json.loads(text)
-    return Worker(name, fields["zone"], frozenset(fields["queues"]), fields["draining"])
+    return Worker(name, **{**fields, "queues": frozenset(fields["queues"])})

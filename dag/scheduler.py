@@ -8,7 +8,7 @@ refuse what is not the newest.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Protocol
@@ -16,9 +16,10 @@ from typing import Protocol
 from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
 from dag.error import MusterError, StoreUnavailable, UnknownHosts
 from dag.graph import Graph
+from dag.hearing import Hearing
 from dag.host import Host
 from dag.registry import HostRegistry
-from dag.roster import Move, Roster
+from dag.roster import Move, Roster, Worker
 from dag.shard import shard_of
 from dag.store import Store
 
@@ -49,8 +50,8 @@ class Publisher(Protocol):
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         """Send one message a node; StoreUnavailable where the broker is away (some may have gone)."""
 
-    def waiting(self, queue: str) -> int:
-        """Return how many messages stand in the queue."""
+    def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
+        """Return how many messages stand in each of the queues; StoreUnavailable where the broker is away."""
 
     def steer(self, moves: Sequence[Move]) -> None:
         """Tell workers which queues to consume from now on."""
@@ -60,6 +61,7 @@ class Publisher(Protocol):
 class SchedulerLimits:
     """The scheduler's numbers; what each is for stands beside its default in the settings."""
 
+    lease_seconds: float
     begin_within_seconds: float
     most_lost: int
     sweep_seconds: float
@@ -67,7 +69,8 @@ class SchedulerLimits:
     balance_seconds: float
     retention_seconds: int
     shards_per_zone: int
-    batch: int = 64
+    # Messages at once: what a scheduler is slow with is claimed by another, and sent twice.
+    batch: int = 8
     block_ms: int = 500
 
 
@@ -75,6 +78,9 @@ class SchedulerLimits:
 TaskLookup = Callable[[int], TaskInfo | None]
 
 COMPLAIN_SECONDS = 30.0
+# While messages stand in its queue, a node that is not begun is looked for only so often.
+QUEUED_SECONDS = 30.0
+TIDY_SECONDS = 60.0
 
 
 class Every:
@@ -125,13 +131,16 @@ class Scheduler:
     ) -> None:
         self._store, self._hosts, self._roster, self._publisher = store, hosts, roster, publisher
         self._name, self._limits = name, limits
+        self._shunned: set[str] = set()
         self._stream = ReadyStream(store, name)
         self._hand = HandOut(store, retention_seconds=limits.retention_seconds)
+        self._hearing = Hearing()
         self._chores = (
             Every(limits.sweep_seconds, self.sweep),
             Every(limits.sweep_seconds, store.admit_waiting),
-            Every(limits.claim_after_seconds, self._claim),
+            Every(limits.claim_after_seconds / 4, self._claim),
             Every(limits.balance_seconds, self._balance),
+            Every(TIDY_SECONDS, self._hand.tidy),
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -239,7 +248,12 @@ class Scheduler:
 
     def sweep(self) -> None:
         """Find runs whose lease or dispatch has run out, and hand them out again or fail them."""
-        lookup, waiting = cache(self._hand.info), cache(self._publisher.waiting)
+        lookup = cache(self._hand.info)
+
+        @cache
+        def waiting(queue: str) -> int:
+            return self._publisher.waiting([queue])[queue]
+
         for task_id, offset, attempt in self._hand.due(limit=1000):
             try:
                 if task := lookup(task_id):
@@ -257,18 +271,19 @@ class Scheduler:
         host = self._find({task.host_ids[inner]}).get(task.host_ids[inner])
         queue = shard_of(task.host_ids[inner], host.zone if host else "default", self._limits.shards_per_zone)
         limit = task.stages[stage].timeout_seconds
+        longest = int((limit + self._limits.lease_seconds) * 1000)
         answer = self._hand.expire(
             task.id,
             offset,
             attempt,
             most_lost=self._limits.most_lost,
-            timeout_seconds=limit,
+            longest_ms=longest,
             log=(
-                f"The worker that ran attempt {attempt} was lost (its lease ran out), as were those before: at most "
-                f"{self._limits.most_lost} runs may be lost and no run may pass {limit} s. FAILED.\n"
+                f"Attempt {attempt} was lost: its worker fell silent (its lease ran out) or its message never arrived, "
+                f"as with those before; {self._limits.most_lost} may be lost, and none may pass {limit} s. FAILED.\n"
             ),
             # Still in its queue: the message is not lost, it waits for a worker.
-            wait_ms=int(self._limits.begin_within_seconds * 1000) if waiting(queue) else 0,
+            wait_ms=int(QUEUED_SECONDS * 1000) if waiting(queue) else 0,
         )
         if answer in ("ready", "failed"):
             log.warning("task %s: run %s of subtask %s was lost: %s", task.id, attempt, task.base + offset, answer)
@@ -279,4 +294,12 @@ class Scheduler:
 
     def _balance(self) -> None:
         zones = {"default": self._limits.shards_per_zone}
-        self._publisher.steer(self._roster.balance(zones, leader=self._name))
+        self._publisher.steer(self._roster.balance(zones, leader=self._name, shunned=self._deaf))
+
+    def _deaf(self, workers: list[Worker]) -> set[str]:
+        queues = sorted({queue for worker in workers for queue in worker.queues})
+        deaf = self._hearing.deaf(workers, self._publisher.waiting(queues) if queues else {})
+        for name in sorted(deaf - self._shunned):
+            log.error("worker %s does not receive what stands in its queues: its shards go to others", name)
+        self._shunned = deaf
+        return deaf

@@ -11,6 +11,7 @@ from typing import Any
 
 from redis import Redis
 
+from dag.durable import Disk
 from dag.error import StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
 from dag.graph import Graph
 from dag.key import Keys
@@ -55,6 +56,7 @@ class Store:
         self.keys = keys or Keys()
         self.scripts = Scripts(redis)
         self.clock = clock
+        self.disk = Disk(redis, self.keys.disk)
 
     def ping(self) -> None:
         """Return when Redis answers; StoreUnavailable otherwise."""
@@ -71,12 +73,14 @@ class Store:
         Raises:
             UnknownHosts: some hosts are not enrolled; nothing was written.
             StoreUnavailable: Redis is away or refuses writes.
+            NotDurable: the task was written and will run, but is not on the server's disk yet.
             ValueError: no host is named, or one twice.
         """
         if not host_ids or len(set(host_ids)) < len(host_ids):
             raise ValueError("A task needs hosts, each of them named once.")
         self._check_hosts(host_ids)
         task_id = self._create(definition, host_ids, creator, executor, trace_id)
+        self.disk.confirm()
         try:
             self.admit_waiting(task_id)
         except StoreUnavailable as error:

@@ -18,6 +18,7 @@ class ModelNode:
     attempt: int = 1
     lost: int = 0
     started: int | None = None
+    executor: str = ""
 
 
 @dataclass
@@ -116,12 +117,14 @@ class Model:
         task = self.tasks[task_id]
         return task.letters[offset] == "R" and task.nodes.get(offset, ModelNode()).attempt == attempt
 
-    def begin(self, run: Run, lease: int) -> bool:
-        if not self.is_ready(run):
-            return False
+    def begin(self, run: Run, lease: int, executor: str) -> bool:
         task_id, offset, _attempt = run
         task = self.tasks[task_id]
+        is_its_own = self._holds(run) and task.nodes[offset].executor == executor
+        if not self.is_ready(run) and not is_its_own:
+            return False
         task.node(offset).started = self.now
+        task.node(offset).executor = executor
         task.letters[offset] = "X"
         self.due[run] = self.now + lease
         return True
@@ -200,7 +203,11 @@ class Model:
     def due_runs(self) -> list[Run]:
         return [run for run, at in self.due.items() if at <= self.now]
 
-    def expire(self, run: Run, *, most_lost: int, timeout: int, wait: int) -> str:
+    def give_back(self, run: Run) -> None:
+        if run in self.due:
+            self.due[run] = self.now
+
+    def expire(self, run: Run, *, most_lost: int, longest: int, wait: int) -> str:
         task_id, offset, attempt = run
         if self.due.get(run, self.now + 1) > self.now:
             return "gone"
@@ -213,12 +220,11 @@ class Model:
             self.due[run] = self.now + wait
             return "extended"
         node = task.node(offset)
-        if letter == "X":
-            node.lost += 1
-            assert node.started is not None
-            if node.lost >= most_lost or self.now - node.started > timeout * 1000:
-                self._fail(run)
-                return "failed"
+        node.lost += 1
+        is_stuck = letter == "X" and self.due[run] - (node.started or 0) > longest
+        if node.lost > most_lost or is_stuck:
+            self._fail(run)
+            return "failed"
         del self.due[run]
         node.attempt = attempt + 1
         self._make_ready(task_id, task, offset, 1)

@@ -1,11 +1,30 @@
 """The Celery application: how messages travel. The scheduler publishes with it, the workers consume with it."""
 
+from typing import Any
+
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 
 from config.settings import Settings
 
 # A worker must start with one queue; its shards come by add_consumer. Nothing is ever sent to this one.
 IDLE_QUEUE = "muster.idle"
+
+
+class _Connection(Connection):
+    """Tries again at least once a second: kombu's own pauses grow to 30 s, which a worker would still sleep on."""
+
+    def ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        """Return the connection once it is there; see kombu."""
+        often = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
+        return super().ensure_connection(*arguments, **{**often, **options})
+
+
+class _Amqp(AMQP):
+    """Celery's way to make connections."""
+
+    Connection = _Connection
 
 
 def broker_url(settings: Settings) -> str:
@@ -18,12 +37,17 @@ def broker_url(settings: Settings) -> str:
 
 def create_celery(settings: Settings) -> Celery:
     """Return the application: JSON only, no results, early acknowledgement, prefetch 1, events for Flower."""
-    app = Celery("muster", set_as_current=False)
+    app = Celery("muster", set_as_current=False, amqp=_Amqp)
     app.conf.update(
         broker_url=broker_url(settings),
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_keepalive": True, "retry_on_timeout": True},
+        broker_transport_options={
+            "socket_keepalive": True,
+            "socket_timeout": settings.redis.timeout_seconds,
+            "socket_connect_timeout": settings.redis.timeout_seconds,
+            "retry_on_timeout": True,
+        },
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,

@@ -1,98 +1,104 @@
-"""The runs that this worker process holds, and the heartbeat that keeps its leases and its place in the roster."""
+"""The runs that are in this worker process's hands, and when each must be given up."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from dag.error import StoreUnavailable
-from dag.lease import Leases, Run
-from dag.roster import Roster, Worker
-
-log = logging.getLogger(__name__)
+from dag.lease import Run
 
 # A run is given up this long before its lease ends: the time to end its remote command.
 MARGIN_SECONDS = 3.0
+# The executor ends a run at its time limit. One that is still there so long after is stuck: it is not renewed any more,
+# and a scheduler fails it.
+STUCK_SECONDS = 10.0
+
+
+@dataclass
+class _Held:
+    lease_ends_at: float
+    stuck_at: float
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class HeldRuns:
-    """Thread-safe: runs under way, each with its lease's end (monotonic s) and the event that cancels it."""
+    """Thread-safe: runs received and not begun, and runs under way; times are monotonic seconds."""
 
     def __init__(self, lease_seconds: float) -> None:
         self._lease_seconds = lease_seconds
+        self._margin = min(MARGIN_SECONDS, lease_seconds / 3)
         self._lock = threading.Lock()
-        self._runs: dict[str, tuple[threading.Event, float]] = {}
+        self._received: set[str] = set()
+        self._runs: dict[str, _Held] = {}
+        self._stopping = False
+
+    def receive(self, run: Run) -> None:
+        """Note a message that waits for a thread: while it does, its run is not lost."""
+        with self._lock:
+            self._received.add(run.name)
 
     @contextmanager
-    def holding(self, run: Run, begun_at: float) -> Iterator[threading.Event]:
-        """Hold the run inside the block; the event is set when its remote command must end."""
-        cancelled = threading.Event()
+    def holding(self, run: Run, *, timeout_seconds: float) -> Iterator[threading.Event | None]:
+        """Hold the run inside the block; the event is set when its remote command must end.
+
+        None: this process holds it already, for its message came twice.
+        """
+        now = time.monotonic()
+        held = _Held(now + self._lease_seconds, now + timeout_seconds + STUCK_SECONDS)
         with self._lock:
-            self._runs[run.name] = (cancelled, begun_at + self._lease_seconds)
+            self._received.discard(run.name)
+            is_mine = run.name not in self._runs
+            if is_mine:
+                self._runs[run.name] = held
+            if self._stopping:
+                held.cancelled.set()
         try:
-            yield cancelled
+            yield held.cancelled if is_mine else None
         finally:
-            with self._lock:
-                self._runs.pop(run.name, None)
+            if is_mine:
+                with self._lock:
+                    self._runs.pop(run.name, None)
+
+    @property
+    def busy(self) -> int:
+        """How many runs are under way."""
+        return len(self._runs)
 
     def names(self) -> list[str]:
-        """Return the names of the runs whose leases are to be renewed."""
+        """Return the names of the runs that are to be renewed."""
+        now = time.monotonic()
         with self._lock:
-            return list(self._runs)
+            return [*self._received, *(name for name, held in self._runs.items() if now < held.stuck_at)]
 
     def renewed(self, names: list[str], asked_at: float, gone: list[str]) -> None:
         """Note a renewal that was asked for at `asked_at`, and cancel the runs that are somebody else's."""
+        lost = set(gone)
         with self._lock:
             for name in names:
-                if name in self._runs and name not in gone:
-                    self._runs[name] = (self._runs[name][0], asked_at + self._lease_seconds)
-            for name in gone:
+                if name in self._runs and name not in lost:
+                    self._runs[name].lease_ends_at = asked_at + self._lease_seconds
+            for name in lost:
                 if name in self._runs:
-                    self._runs[name][0].set()
+                    self._runs[name].cancelled.set()
 
     def cancel_expiring(self) -> None:
-        """Cancel the runs whose lease is about to end because Redis can't be reached."""
+        """Cancel the runs whose lease is about to end: Redis can't be reached, or they are stuck."""
         now = time.monotonic()
         with self._lock:
-            for cancelled, ends_at in self._runs.values():
-                if now > ends_at - min(MARGIN_SECONDS, self._lease_seconds / 3):
-                    cancelled.set()
+            for held in self._runs.values():
+                if now > held.lease_ends_at - self._margin:
+                    held.cancelled.set()
+
+    def drop_received(self) -> None:
+        """Forget what was received and not begun: the worker takes nothing new, and others may have it."""
+        with self._lock:
+            self._received.clear()
 
     def cancel_all(self) -> None:
-        """Cancel everything: the process is told to stop at once."""
+        """Cancel everything, also what is begun after this: the process is to stop at once."""
         with self._lock:
-            for cancelled, _ends_at in self._runs.values():
-                cancelled.set()
-
-
-class Heartbeat(threading.Thread):
-    """Once a second: tells the roster that this worker lives, and renews all its leases in one call."""
-
-    def __init__(self, leases: Leases, roster: Roster, held: HeldRuns, describe: Callable[[], Worker]) -> None:
-        super().__init__(name="heartbeat", daemon=True)
-        self._leases, self._roster, self._held, self._describe = leases, roster, held, describe
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Beat until `stop`."""
-        while not self._stopping.wait(1.0):
-            try:
-                self._beat()
-            except StoreUnavailable as error:
-                log.warning("no heartbeat: %s", error)
-            self._held.cancel_expiring()
-
-    def _beat(self) -> None:
-        names, asked_at = self._held.names(), time.monotonic()
-        self._held.renewed(names, asked_at, self._leases.renew(names))
-        self._roster.beat(self._describe())
-
-    def stop(self) -> None:
-        """End the thread and leave the roster, where Redis still answers."""
-        self._stopping.set()
-        self.join(timeout=2)
-        try:
-            self._roster.leave(self._describe().name)
-        except StoreUnavailable as error:
-            log.warning("left without telling: %s", error)
+            self._stopping = True
+            self._received.clear()
+            for held in self._runs.values():
+                held.cancelled.set()

@@ -1,13 +1,14 @@
-"""The worker process: Celery's thread pool around the runner, with its heartbeat and its way to stop."""
+"""The worker process: Celery's thread pool around the runner, with what keeps it alive and its way to stop."""
 
-import logging
 import os
+import signal
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import task_received, worker_ready, worker_shutting_down
 from redis import Redis
 
 from config.settings import Settings
@@ -17,14 +18,13 @@ from dag.roster import Roster, Worker
 from dag.store import Store
 from workers.action.registry import ACTIONS
 from workers.app import IDLE_QUEUE, create_celery
-from workers.held import Heartbeat, HeldRuns
+from workers.broker import QueueLengths
+from workers.ear import Ear, replace_process
+from workers.heartbeat import Heartbeat
+from workers.held import HeldRuns
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
-
-log = logging.getLogger(__name__)
-
-ALIVE_SECONDS = 4.0
 
 
 def worker_name(zone: str) -> str:
@@ -37,31 +37,36 @@ def register(app: Celery, runner: Runner) -> None:
     for action in ACTIONS:
 
         def step(*, _action: str = action, **message: Any) -> str:
-            return runner.run(_step(_action, message))
+            return runner.run(Step(run_of(message), _action, message["timeout"], message["trace"]))
 
         app.task(step, name=action, throws=(StepFailed,), ignore_result=True, serializer="json")
 
 
-def _step(action: str, message: dict[str, Any]) -> Step:
-    run = Run(message["task"], message["offset"], message["attempt"], message["host"], message["index"])
-    return Step(run, action, message["timeout"], message["trace"])
+def run_of(message: dict[str, Any]) -> Run:
+    """Return the run that a message's keyword arguments name."""
+    return Run(message["task"], message["offset"], message["attempt"], message["host"], message["index"])
 
 
-def run_worker(settings: Settings, redis: Redis) -> None:
-    """Run a worker in this process until SIGTERM (finishes what runs) or SIGQUIT (stops at once)."""
-    store = Store(redis)
+def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
+    """Run a worker in this process until SIGTERM: what runs is finished, a second one gives it up.
+
+    `impatient` is a client of the same Redis whose calls end within a second or two: the heartbeat must be able to try
+    again within a lease.
+    """
     name = worker_name(settings.worker.zone)
     engine = settings.engine
-    leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
+    leases = Leases(Store(redis), lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
     executor = Executor(ssh_options(settings.ssh))
     folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
     app = create_celery(settings)
     register(app, Runner(leases, HostRegistry(redis), executor, ACTIONS, held, name, folder))
-    state = _State(name, settings.worker.zone)
-    heartbeat = Heartbeat(leases, Roster(store, alive_seconds=ALIVE_SECONDS), held, state.describe)
-    worker_ready.connect(state.ready, weak=False)
-    worker_shutting_down.connect(state.draining, weak=False)
+    presence = Presence(name, settings, held)
+    beating = Store(impatient)
+    renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
+    heartbeat = Heartbeat(renewals, Roster(beating), held, presence.describe)
+    ear = Ear(QueueLengths(app), presence.describe, lambda: replace_process(held))
+    _connect_signals(presence, ear)
     worker = app.Worker(
         hostname=name,
         pool="threads",
@@ -76,28 +81,69 @@ def run_worker(settings: Settings, redis: Redis) -> None:
     try:
         worker.start()
     finally:
+        ear.stop()
         heartbeat.stop()
         held.cancel_all()
         executor.close()
 
 
-class _State:
-    """What the heartbeat tells of this worker: Celery's own view of the queues that it consumes."""
+def _connect_signals(presence: "Presence", ear: Ear) -> None:
+    def ready(sender: Any, **_signal: Any) -> None:
+        presence.consumer = sender
+        ear.start()
 
-    def __init__(self, name: str, zone: str) -> None:
-        self._name, self._zone = name, zone
-        self._consumer: Any = None
+    def shutting_down(**_signal: Any) -> None:
+        ear.cease()
+        presence.drain()
+
+    def received(request: Any, **_signal: Any) -> None:
+        presence.receive(run_of(request.kwargs))
+
+    worker_ready.connect(ready, weak=False)
+    worker_shutting_down.connect(shutting_down, weak=False)
+    task_received.connect(received, weak=False)
+
+
+class Presence:
+    """What this worker is and does, as its heartbeat tells it: Celery's own view of the queues that it consumes."""
+
+    def __init__(self, name: str, settings: Settings, held: HeldRuns) -> None:
+        self._name, self._settings, self._held = name, settings.worker, held
+        self.consumer: Any = None
+        self._received = 0
         self._draining = False
 
-    def ready(self, sender: Any, **_signal: Any) -> None:
-        self._consumer = sender
+    def receive(self, run: Run) -> None:
+        """Note a message that has reached this worker."""
+        self._received += 1
+        self._held.receive(run)
 
-    def draining(self, **_signal: Any) -> None:
+    def drain(self) -> None:
+        """Take nothing new; finish what runs, until a second SIGTERM or the end of `drain_seconds` gives it up.
+
+        Called by Celery's handler of a signal, in the main thread, which may hold any lock: hence the threads.
+        """
         self._draining = True
+        threading.Thread(target=self._held.drop_received, daemon=True).start()
+        limit = threading.Timer(self._settings.drain_seconds, self._held.cancel_all)
+        limit.daemon = True
+        limit.start()
+        signal.signal(signal.SIGTERM, self._stop_at_once)
+
+    def _stop_at_once(self, *_signal: object) -> None:
+        threading.Thread(target=self._held.cancel_all, daemon=True).start()
 
     def describe(self) -> Worker:
-        consumer = getattr(self._consumer, "task_consumer", None)
-        queues = [queue.name for queue in consumer.queues] if consumer else []
-        shards = frozenset(name for name in queues if name.startswith("hosts."))
-        # Not started yet: it could not be steered, so it is not offered shards.
-        return Worker(self._name, self._zone, shards, draining=self._draining or consumer is None)
+        """Return this worker as it is now."""
+        consumer = getattr(self.consumer, "task_consumer", None)
+        # Not started yet, or reconnecting: it could not be steered, so it is not offered shards.
+        is_away = self._draining or consumer is None
+        queues = [] if consumer is None or is_away else [queue.name for queue in consumer.queues]
+        return Worker(
+            self._name,
+            self._settings.zone,
+            frozenset(name for name in queues if name.startswith("hosts.")),
+            draining=is_away,
+            free=max(0, self._settings.threads - self._held.busy),
+            received=self._received,
+        )

@@ -1,14 +1,12 @@
 """The scheduler's way to the workers through Celery: one message a node, to the queue of its host's shard."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from celery import Celery
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
-from dag.error import StoreUnavailable
 from dag.roster import Move
 from dag.scheduler import Dispatch
+from workers.broker import QueueLengths, translated
 from workers.message import arguments, celery_id, readable
 
 
@@ -17,7 +15,7 @@ class CeleryPublisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._producer = None
+        self._lengths = QueueLengths(app)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         """Send one message a node, named after its action.
@@ -25,35 +23,26 @@ class CeleryPublisher:
         Raises:
             StoreUnavailable: the broker is away; those sent so far are out, and may be sent again without harm.
         """
-        try:
-            with self._app.producer_pool.acquire(block=True) as producer:
-                for dispatch in dispatches:
-                    self._app.send_task(
-                        dispatch.action,
-                        kwargs=arguments(dispatch),
-                        kwargsrepr=readable(dispatch),
-                        argsrepr=f"('{dispatch.title}', '{dispatch.address}')",
-                        task_id=celery_id(dispatch),
-                        queue=dispatch.queue,
-                        producer=producer,
-                        retry=False,
-                    )
-        except (OperationalError, RedisError, OSError) as error:
-            raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None
+        with translated(), self._app.producer_pool.acquire(block=True) as producer:
+            for dispatch in dispatches:
+                self._app.send_task(
+                    dispatch.action,
+                    kwargs=arguments(dispatch),
+                    kwargsrepr=readable(dispatch),
+                    argsrepr=f"('{dispatch.title}', '{dispatch.address}')",
+                    task_id=celery_id(dispatch),
+                    queue=dispatch.queue,
+                    producer=producer,
+                    retry=False,
+                )
 
-    def waiting(self, queue: str) -> int:
-        """Return how many messages stand in the queue (LLEN: kombu keeps a queue as a Redis list)."""
-        try:
-            with self._app.connection_for_read() as connection:
-                return int(connection.default_channel.client.llen(queue))
-        except (OperationalError, RedisError, OSError) as error:
-            raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None
+    def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
+        """Return how many messages stand in each queue; StoreUnavailable where the broker is away."""
+        return self._lengths.of(queues)
 
     def steer(self, moves: Sequence[Move]) -> None:
         """Send Celery's add_consumer and cancel_consumer; a worker that misses one is told again at the next look."""
-        try:
+        with translated():
             for move in moves:
                 order = self._app.control.add_consumer if move.add else self._app.control.cancel_consumer
                 order(move.queue, destination=[move.worker], reply=False)
-        except (OperationalError, RedisError, OSError) as error:
-            raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None

@@ -89,12 +89,25 @@ class Runner:
         Raises:
             StepFailed: it failed; the store knows.
         """
-        asked_at = time.monotonic()
-        begun = self.leases.begin(step.run, self.name)
-        if begun is None:
-            return "refused: not the newest attempt, or not READY"
-        with self.held.holding(step.run, asked_at) as cancelled:
+        with self.held.holding(step.run, timeout_seconds=step.timeout_seconds) as cancelled:
+            if cancelled is None:
+                return "refused: this worker is at it"
+            begun = self._begin(step.run, cancelled)
+            if begun is None:
+                return "refused: not the newest attempt, or not READY"
             return self._report(step, self._outcome(step, begun, cancelled))
+
+    def _begin(self, run: Run, cancelled: Event) -> Begun | None:
+        # A Redis that is on its way back is waited for: the message is ours, and would be missed only later. Not for
+        # longer than a lease, which is counted from the first try.
+        while True:
+            try:
+                return self.leases.begin(run, self.name)
+            except StoreUnavailable as error:
+                if cancelled.is_set():
+                    raise
+                log.warning("run %s waits to begin: %s", run.name, error)
+                self.wait(0.5)
 
     def _report(self, step: Step, outcome: Outcome) -> str:
         match outcome:
@@ -105,7 +118,14 @@ class Runner:
                 self._until_taken(self.leases.fail, step.run, report)
                 raise StepFailed(reason)
             case Lost(reason):
+                self._give_back(step.run)
                 return f"given up: {reason}"
+
+    def _give_back(self, run: Run) -> None:
+        try:
+            self.leases.give_back(run)
+        except StoreUnavailable as error:
+            log.warning("run %s is left to its lease: %s", run.name, error)
 
     def _until_taken(self, end: Callable[[Run, Report], bool], run: Run, report: Report) -> bool:
         # What was done on a host is not thrown away because Redis is away: it is told once Redis is back, and

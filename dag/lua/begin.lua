@@ -1,11 +1,13 @@
 -- include: clock, node
--- A worker begins a node: READY to RUNNING under a lease, only with the newest attempt.
+-- A worker begins a node: READY to RUNNING under a lease, only with the newest attempt. A worker that asks again for what
+-- it has begun (its first answer was lost with the connection) gets it again, under a new token.
 -- KEYS 1 status, 2 nodes, 3 due, 4 tokens, 5 facts
 -- ARGV 1 task id, 2 offset, 3 attempt, 4 executor, 5 lease (ms), 6 index of the host, 7 now (ms or '')
 -- Answer: {token, facts or '', operation}; {0, letter, ''} where refused.
 local id, offset = ARGV[1], ARGV[2]
 local letter, node = letter_of(KEYS[1], offset), read_node(KEYS[2], offset)
-if letter ~= 'R' or node.attempt ~= tonumber(ARGV[3]) then return {0, letter, ''} end
+local again = letter == 'X' and node.executor == ARGV[4]
+if node.attempt ~= tonumber(ARGV[3]) or not (letter == 'R' or again) then return {0, letter, ''} end
 local now = clock(ARGV[7])
 -- At least the time: a store that lost its counter must not give out tokens that hosts have seen newer ones of.
 local token = math.max(tonumber(redis.call('GET', KEYS[4]) or '0') + 1, now)

@@ -65,6 +65,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.stream.open()
         self.hosts = [h.id for h in HostRegistry(self.redis).create([Host(0, f"h{n}") for n in range(HOSTS)])]
         self.runs: list[Run] = []
+        self.token = 0
 
     @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
     @rule(chosen=st.sampled_from(DEFINITIONS), data=st.data(), dies_after=st.sampled_from([None, None, 0, 1, 2]))
@@ -124,13 +125,23 @@ class EngineMachine(RuleBasedStateMachine):
             self.model.stream.remove(entry.fields)
 
     @precondition(lambda self: self.runs)
-    @rule(data=st.data(), times=st.integers(1, 2))
-    def begin(self, data: st.DataObject, times: int) -> None:
-        """A message arrives, maybe twice, maybe late."""
+    @rule(data=st.data(), workers=st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=2))
+    def begin(self, data: st.DataObject, workers: list[str]) -> None:
+        """A message arrives, maybe twice, at one worker or two, maybe late; one asks again when it got no answer."""
         run = data.draw(st.sampled_from(self.runs))
-        for _ in range(times):
-            begun = self.leases.begin(self._lease_run(run), "worker")
-            assert (begun is not None) == self.model.begin(run, LEASE_MS)
+        for worker in workers:
+            begun = self.leases.begin(self._lease_run(run), worker)
+            assert (begun is not None) == self.model.begin(run, LEASE_MS, worker)
+            assert begun is None or begun.token > self.token
+            self.token = begun.token if begun else self.token
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        """A worker that is told to stop gives up a run; it may have lost it already."""
+        run = data.draw(st.sampled_from(self.runs))
+        self.leases.give_back(self._lease_run(run))
+        self.model.give_back(run)
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data(), succeeds=st.sampled_from([True, True, True, False]))
@@ -146,8 +157,11 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def work(self) -> None:
         """All that can begin does, and succeeds: so that histories get far."""
-        for run in [run for run in self.runs if self.model.is_ready(run)]:
-            assert (self.leases.begin(self._lease_run(run), "worker") is not None) == self.model.begin(run, LEASE_MS)
+        for run in dict.fromkeys(run for run in self.runs if self.model.is_ready(run)):
+            begun = self.leases.begin(self._lease_run(run), "c")
+            assert begun is not None
+            assert self.model.begin(run, LEASE_MS, "c")
+            self.token = begun.token
             assert self.leases.complete(self._lease_run(run), Report()) == self.model.complete(run)
 
     @precondition(lambda self: self.runs)
@@ -161,21 +175,21 @@ class EngineMachine(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.model.now += ms
 
-    @rule(wait=st.sampled_from([0, 0, WITHIN_MS]), timeout=st.sampled_from([20, 600]))
-    def sweep(self, wait: int, timeout: int) -> None:
+    @rule(wait=st.sampled_from([0, 0, WITHIN_MS]), longest=st.sampled_from([LEASE_MS, 600_000]))
+    def sweep(self, wait: int, longest: int) -> None:
         found = self.hand.due(limit=1000)
         assert sorted(found) == sorted(self.model.due_runs())
         for run in found:
-            answer = self.hand.expire(*run, most_lost=MOST_LOST, timeout_seconds=timeout, log="lost\n", wait_ms=wait)
-            assert answer == self.model.expire(run, most_lost=MOST_LOST, timeout=timeout, wait=wait)
+            answer = self.hand.expire(*run, most_lost=MOST_LOST, longest_ms=longest, log="lost\n", wait_ms=wait)
+            assert answer == self.model.expire(run, most_lost=MOST_LOST, longest=longest, wait=wait)
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data())
     def expire_too_late(self, data: st.DataObject) -> None:
         """A scheduler saw the run due and was slow: it may have been renewed, ended or handed out again since."""
         run = data.draw(st.sampled_from(self.runs))
-        answer = self.hand.expire(*run, most_lost=MOST_LOST, timeout_seconds=600, log="lost\n", wait_ms=0)
-        assert answer == self.model.expire(run, most_lost=MOST_LOST, timeout=600, wait=0)
+        answer = self.hand.expire(*run, most_lost=MOST_LOST, longest_ms=600_000, log="lost\n", wait_ms=0)
+        assert answer == self.model.expire(run, most_lost=MOST_LOST, longest=600_000, wait=0)
 
     @rule()
     def forget_scripts(self) -> None:
@@ -211,7 +225,7 @@ class EngineMachine(RuleBasedStateMachine):
             if not self.model.stream and not self.model.due:
                 break
             self.model.now += WITHIN_MS
-            self.sweep(0, 600)
+            self.sweep(0, 600_000)
         assert {task.status for task in self.model.tasks.values()} <= {"SUCCESSFUL", "FAILED"}
         assert self.redis.hgetall(self.store.keys.holders) == {}
 

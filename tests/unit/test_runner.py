@@ -1,7 +1,6 @@
 """One node on a worker, with a host that is played and the real store: each outcome reaches the store as it should."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +14,13 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import HandOut
 from dag.error import StoreUnavailable
 from dag.host import AgentStatus, Host
-from dag.lease import Leases, Report, Run
+from dag.lease import Begun, Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
 from workers.action.registry import ACTIONS
-from workers.held import Heartbeat, HeldRuns
+from workers.heartbeat import Heartbeat
+from workers.held import STUCK_SECONDS, HeldRuns
 from workers.remote.error import HostUnreachable, RemoteCancelled
 from workers.remote.executor import Completed
 from workers.remote.log import MOST_BYTES, run_log
@@ -140,6 +140,8 @@ def test_a_run_that_is_somebody_else_s_is_given_up_and_changes_nothing(bench: Be
     bench.host.answer = answer
     assert bench.runner.run(bench.step()).startswith("given up")
     assert bench.letter == "X"
+    # Its lease is over: a scheduler need not wait for its end.
+    assert HandOut(bench.store, retention_seconds=60).due(limit=10) == [(bench.task, 0, 1)]
 
 
 def test_a_stale_or_doubled_message_does_not_touch_the_host(bench: Bench) -> None:
@@ -147,6 +149,33 @@ def test_a_stale_or_doubled_message_does_not_touch_the_host(bench: Bench) -> Non
     assert bench.runner.run(bench.step()) == "succeeded"
     assert bench.runner.run(bench.step()).startswith("refused")
     assert len(bench.host.scripts) == 1
+
+
+def test_a_redis_that_is_on_its_way_back_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, calls = Leases.begin, list[int]()
+
+    def flaky(self: Leases, run: Run, executor: str) -> Begun | None:
+        calls.append(1)
+        if len(calls) < 4:
+            raise StoreUnavailable("Redis can't be reached (ConnectionError).")
+        # The answer is lost, and asked for again.
+        begin(self, run, executor)
+        return begin(self, run, executor)
+
+    monkeypatch.setattr(Leases, "begin", flaky)
+    assert bench.runner.run(bench.step()) == "succeeded"
+    assert (len(calls), len(bench.waits), len(bench.host.scripts)) == (4, 3, 1)
+
+
+def test_a_run_whose_lease_would_be_over_is_not_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: Leases, run: Run, executor: str) -> Begun | None:
+        bench.held.cancel_all()
+        raise StoreUnavailable("Redis can't be reached (ConnectionError).")
+
+    monkeypatch.setattr(Leases, "begin", away)
+    with pytest.raises(StoreUnavailable):
+        bench.runner.run(bench.step())
+    assert bench.host.scripts == []
 
 
 def test_what_was_done_is_told_once_redis_is_back_and_not_done_again(
@@ -194,7 +223,8 @@ def test_a_run_that_is_no_longer_held_is_cancelled_by_the_heartbeat(bench: Bench
     run = bench.step().run
     roster = Roster(bench.store, alive_seconds=4)
     heartbeat = Heartbeat(bench.leases, roster, bench.held, lambda: Worker("worker-1", "default", frozenset()))
-    with bench.held.holding(run, time.monotonic()) as cancelled:
+    with bench.held.holding(run, timeout_seconds=60) as cancelled:
+        assert cancelled
         heartbeat.start()
         bench.redis.delete(bench.store.keys.due)
         assert cancelled.wait(5)
@@ -203,18 +233,58 @@ def test_a_run_that_is_no_longer_held_is_cancelled_by_the_heartbeat(bench: Bench
     assert roster.alive() == []
 
 
-def test_a_run_is_cancelled_before_its_lease_ends() -> None:
-    held = HeldRuns(lease_seconds=9)
-    run = Run(1, 0, 1, 1, 0)
-    with (
-        held.holding(run, time.monotonic() - 5) as early,
-        held.holding(Run(1, 1, 1, 1, 0), time.monotonic() - 7) as late,
-    ):
-        held.cancel_expiring()
-        assert (early.is_set(), late.is_set()) == (False, True)
-        held.renewed([run.name], time.monotonic(), [])
-        held.cancel_all()
-        assert early.is_set()
+class TestHeldRuns:
+    """A lease of 9 s on a clock that is set; a run is to be given up 3 s before its end."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [100.0]
+        monkeypatch.setattr("workers.held.time.monotonic", lambda: now[0])
+        return now
+
+    def test_a_run_is_cancelled_before_its_lease_ends(self, clock: list[float]) -> None:
+        held, run, other = HeldRuns(lease_seconds=9), Run(1, 0, 1, 1, 0), Run(1, 1, 1, 1, 0)
+        with held.holding(run, timeout_seconds=60) as renewed, held.holding(other, timeout_seconds=60) as silent:
+            assert renewed
+            assert silent
+            held.renewed([run.name], 103.0, [])
+            clock[0] = 106.1
+            held.cancel_expiring()
+            assert (renewed.is_set(), silent.is_set()) == (False, True)
+
+    def test_a_stuck_run_is_not_renewed_any_more(self, clock: list[float]) -> None:
+        held, run = HeldRuns(lease_seconds=9), Run(1, 0, 1, 1, 0)
+        with held.holding(run, timeout_seconds=60):
+            clock[0] += 60 + STUCK_SECONDS - 1
+            assert held.names() == [run.name]
+            clock[0] += 2
+            assert held.names() == []
+
+    def test_what_waits_for_a_thread_is_renewed_until_it_runs_or_the_worker_drains(self) -> None:
+        held, run, other = HeldRuns(lease_seconds=9), Run(1, 0, 1, 1, 0), Run(1, 1, 1, 1, 0)
+        held.receive(run)
+        held.receive(other)
+        assert (sorted(held.names()), held.busy) == ([run.name, other.name], 0)
+        with held.holding(run, timeout_seconds=60):
+            held.drop_received()
+            assert (held.names(), held.busy) == ([run.name], 1)
+        assert held.names() == []
+
+    def test_a_second_message_of_a_run_is_not_run(self) -> None:
+        held, run = HeldRuns(lease_seconds=9), Run(1, 0, 1, 1, 0)
+        with held.holding(run, timeout_seconds=60) as first, held.holding(run, timeout_seconds=60) as second:
+            assert (first is not None, second) == (True, None)
+        assert held.busy == 0
+
+    def test_a_worker_that_stops_at_once_cancels_also_what_begins_late(self) -> None:
+        held = HeldRuns(lease_seconds=9)
+        with held.holding(Run(1, 0, 1, 1, 0), timeout_seconds=60) as running:
+            held.cancel_all()
+            assert running
+            assert running.is_set()
+        with held.holding(Run(1, 1, 1, 1, 0), timeout_seconds=60) as late:
+            assert late
+            assert late.is_set()
 
 
 @pytest.mark.parametrize("size", [0, 1000, 3 * MOST_BYTES])

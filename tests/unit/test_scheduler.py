@@ -1,6 +1,6 @@
 """The scheduler on the real store with a publisher that keeps what it is given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -24,6 +24,7 @@ from tests.invariant import check_invariants
 
 BEGIN_MS, LEASE_MS = 20_000, 15_000
 LIMITS = SchedulerLimits(
+    lease_seconds=LEASE_MS / 1000,
     begin_within_seconds=BEGIN_MS / 1000,
     most_lost=3,
     sweep_seconds=0,
@@ -51,9 +52,9 @@ class Kept:
                 raise StoreUnavailable("The broker can't be reached.")
             self.sent.append(dispatch)
 
-    def waiting(self, queue: str) -> int:
-        self.asked.append(queue)
-        return self.standing
+    def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
+        self.asked += queues
+        return dict.fromkeys(queues, self.standing)
 
     def steer(self, moves: Sequence[Move]) -> None:
         self.moves += moves
@@ -177,23 +178,21 @@ def test_a_dispatch_that_waits_in_its_queue_is_not_lost(bench: Bench) -> None:
     bench.begin(first)
 
 
-def test_a_node_whose_worker_is_lost_three_times_fails_with_a_reason(bench: Bench) -> None:
-    task, scheduler = bench.submit(bench.hosts[:2]), bench.scheduler()
+@pytest.mark.parametrize("begins", [True, False], ids=["a worker", "a message"])
+def test_a_node_that_is_lost_once_more_than_the_limit_fails_with_a_reason(bench: Bench, begins: bool) -> None:
+    task, scheduler = bench.submit(bench.hosts[:1]), bench.scheduler()
     scheduler.tick()
-    good, bad = bench.kept.take()
-    for _ in range(3):
-        bench.begin(bad)
-        bench.now += LEASE_MS + 1
+    [bad] = bench.kept.take()
+    for lost in range(LIMITS.most_lost + 1):
+        assert bench.letters(task)[bad.offset] == "R", lost
+        if begins:
+            bench.begin(bad)
+        bench.now += max(LEASE_MS, BEGIN_MS) + 1
         scheduler.sweep()
         scheduler.tick()
-        bad = next(iter(d for d in bench.kept.take() if d.host_id == bad.host_id), bad)
+        [bad] = bench.kept.take() or [bad]
     assert bench.letters(task)[bad.offset] == "F"
     assert "was lost" in bench.store.logs(task, bad.subtask_id)
-    assert bench.status(task) == "RUNNING"
-    attempt = int(bench.redis.hget(bench.store.keys.nodes(task), str(good.offset)).split("|")[0])
-    run = Run(task, good.offset, attempt, good.host_id, good.index)
-    assert bench.leases.begin(run, "worker") is not None
-    assert bench.leases.complete(run, Report())
     assert bench.status(task) == "FAILED"
 
 

@@ -158,7 +158,7 @@ def test_a_worker_that_lost_its_node_can_not_end_it(store: Store) -> None:
     old, new = Run(task, 0, 1, 1, 0), Run(task, 0, 2, 1, 0)
 
     def expire() -> str:
-        return hand.expire(task, 0, 1, most_lost=3, timeout_seconds=60, log="lost", wait_ms=0)
+        return hand.expire(task, 0, 1, most_lost=3, longest_ms=75_000, log="lost", wait_ms=0)
 
     assert leases.begin(old, "worker") is not None
     now[0] += 9_999

@@ -1,0 +1,43 @@
+"""A look at the broker's queues, over one kept connection."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from dag.error import StoreUnavailable
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn each way in which the broker can be away into StoreUnavailable; its URL (with a password) stays out."""
+    try:
+        yield
+    except (OperationalError, RedisError, OSError) as error:
+        raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None
+
+
+class QueueLengths:
+    """How many messages stand in queues; not for use by several threads."""
+
+    def __init__(self, app: Celery) -> None:
+        self._connection = app.connection_for_read()
+
+    def of(self, queues: Collection[str]) -> Mapping[str, int]:
+        """Return queue to length (LLEN: kombu keeps a queue as a Redis list).
+
+        Raises:
+            StoreUnavailable: the broker is away.
+        """
+        if not queues:
+            return {}
+        with translated(), self._connection.default_channel.client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.llen(queue)
+            return dict(zip(queues, map(int, pipe.execute()), strict=True))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.release()
