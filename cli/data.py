@@ -26,6 +26,7 @@ class State:
     fleet_port: int = 0
     redis_password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
 
 class DataDirectory:

@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from api.app import create_app
 from api.server import serve
-from api.user import IllegalUser, Permission, UserExists, UserStore
+from api.user import IllegalUser, Role, UserExists, UserStore
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
 from config.settings import ApiSettings, Settings
@@ -29,6 +29,7 @@ from workers.publisher import CeleryPublisher
 # As the workers' heartbeat of 1 s: three may be missed.
 ALIVE_SECONDS = 4.0
 POLL_SECONDS = 0.5
+SHORTEST_SECRET_KEY = 32
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
@@ -77,6 +78,11 @@ def _remedy(error: RedisError) -> str:
 def run_api(settings: Settings) -> None:
     """Answer calls until SIGTERM or SIGINT."""
     api = settings.api
+    if 0 < len(api.secret_key) < SHORTEST_SECRET_KEY:
+        raise UsageError(
+            f"api.secret_key (MUSTER_API_SECRET_KEY) must have at least {SHORTEST_SECRET_KEY} characters; "
+            "`openssl rand -hex 32` makes one."
+        )
     port = require_free(api.host, api.port, "The API", "api.port (MUSTER_API_PORT)")
     redis = open_redis(settings)
     users = UserStore(redis)
@@ -99,7 +105,7 @@ def make_first_user(users: UserStore, api: ApiSettings) -> None:
         return
     password = api.admin_password or secrets.token_urlsafe(18)
     try:
-        users.add(api.admin_user, password, Permission)
+        users.add(api.admin_user, password, [Role.ADMIN])
     except UserExists:
         # Another API was quicker; it has told the password.
         return
