@@ -17,7 +17,7 @@ DEFAULT = Path(".muster")
 
 @dataclass
 class State:
-    """Ports (0: none yet) and passwords of a stack."""
+    """Ports (0: none yet), passwords and the API's secret key of a stack."""
 
     hosts: int = 0
     redis_port: int = 0

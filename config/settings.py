@@ -38,7 +38,7 @@ class ApiSettings:
     max_body_bytes: int = option(
         4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024
     )
-    request_timeout_seconds: int = option(60, "s", "a request that takes longer is ended", least=1)
+    request_timeout_seconds: int = option(60, "s", "a request that takes longer loses its connection", least=1)
     server_name: str = option("", "name", "the envelope's `server`; empty: host name and process id")
     admin_user: str = option("admin", "name", "the first user, made where there is none")
     admin_password: str = option("", "password", "of the first user; empty: a random one, shown once", secret=True)
