@@ -16,7 +16,7 @@ from cli.command.calling import (
     PasswordFileOption,
     UserOption,
 )
-from cli.password import read_new_password
+from cli.new_password import read_new_password
 from cli.table import print_table
 
 users = typer.Typer(help="Say who may call.", no_args_is_help=True, rich_markup_mode=None)
