@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, post_load, validates_schema
 
 from api.audit import AuditFilter
 from api.schema.field import Instant, text
-from api.schema.page import PageQuery
+from api.schema.page import Page
 from api.trail import RESULTS
 
 
@@ -20,7 +20,7 @@ class Results(fields.Field[tuple[str, ...]]):
         return tuple(words)
 
 
-class AuditPage(PageQuery):
+class AuditPage(Page):
     """Which entries: of a user, an action, results, a trace id, from `since` to `until`; page, size and wanted."""
 
     user = text(load_default="")

@@ -6,7 +6,7 @@ from marshmallow import fields, post_load, validate
 
 from api.credential import Wish
 from api.schema.field import LONGEST_TEXT, RequestSchema, Whole, text
-from api.schema.page import PageQuery
+from api.schema.page import Page
 from api.schema.user import REQUIRED
 from api.user import Permission
 
@@ -50,7 +50,7 @@ class TokenCreation(CredentialCreation):
     default_days = TOKEN_DAYS
 
 
-class CredentialPage(PageQuery):
+class CredentialPage(Page):
     """The query of the list of tokens or access keys; `user`: only that user's."""
 
     user = text(longest=LONGEST_TEXT, load_default="")

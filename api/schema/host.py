@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
-from api.schema.page import PageQuery
+from api.schema.page import Page
 from dag.host import Host, HostStatus
 
 _PORT = (1, 65535)
@@ -104,7 +104,7 @@ class Statuses(fields.Field[tuple[HostStatus, ...]]):
         return tuple(HostStatus(word) for word in words if word)
 
 
-class HostPage(PageQuery):
+class HostPage(Page):
     """The query of the list of hosts: a page, and sort "id,asc" or "id,desc"."""
 
     sort = fields.String(

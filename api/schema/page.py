@@ -1,4 +1,4 @@
-"""The query of every list: which page, and how long it is."""
+"""The query of every list: which page, and how large."""
 
 from api.schema.field import QueryWhole, RequestSchema
 
@@ -6,7 +6,7 @@ LARGEST_PAGE = 2**31 - 1
 MOST_A_PAGE = 2000
 
 
-class PageQuery(RequestSchema):
+class Page(RequestSchema):
     """Page from 1, size to 2000 (default 10)."""
 
     page = QueryWhole(1, LARGEST_PAGE, load_default=1)

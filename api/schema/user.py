@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from api.password import LONGEST_PASSWORD
 from api.schema.field import Printable, RequestSchema, text
-from api.schema.page import PageQuery
+from api.schema.page import Page
 from api.user import LONGEST_NAME, Role
 
 SHORTEST_PASSWORD = 8
@@ -56,7 +56,7 @@ class PasswordChange(RequestSchema):
     password = password_field(required=True, error_messages=REQUIRED)
 
 
-class UserPage(PageQuery):
+class UserPage(Page):
     """The query of the list of users: a name, or a part of one."""
 
     name = text(load_default="")
