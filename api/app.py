@@ -1,14 +1,20 @@
 """Makes the Flask app."""
 
 from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
-from api import envelope, error
+from api import envelope, error, trail
+from api.access import open_access
 from api.codec import OrjsonProvider
+from api.resource.access_keys import access_keys
 from api.resource.agents import agents
+from api.resource.audit import audit
 from api.resource.health import health
 from api.resource.hosts import hosts
 from api.resource.tasks import tasks
+from api.resource.tokens import tokens
+from api.resource.users import users as user_routes
 from api.service import NAME, Services
 from api.user import UserStore
 from config.settings import Settings
@@ -34,17 +40,21 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
-    app.extensions[NAME] = Services(store, registry, users, settings)
+    app.extensions[NAME] = Services(store, registry, users, open_access(users, settings.api), settings)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False
     app.before_request(envelope.open_call)
     app.after_request(_guard_answer)
+    app.after_request(trail.record)
     error.register(app)
-    for blueprint in (agents, hosts, tasks):
+    for blueprint in (agents, hosts, tasks, user_routes, tokens, access_keys, audit):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
     app.register_blueprint(health)
+    if settings.api.proxies:
+        # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words.
+        app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=0)
     return app
 
 

@@ -1,45 +1,196 @@
-"""Who calls, and whether they may: HTTP Basic against the users."""
+"""Who calls, and whether they may: a password (HTTP Basic), a token (Bearer) or a signature (OCP's access keys)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import ParamSpec
 
+import structlog
 from flask import Response, g, request
 from werkzeug.exceptions import Forbidden, Unauthorized
 
+from api import signature, trail
+from api.access import Access
+from api.bearer import id_of
+from api.body import body_bytes
+from api.cipher import WrongKey
+from api.credential import Credential, CredentialStore
 from api.service import services
+from api.signature import Message
 from api.user import Permission, User
 
 P = ParamSpec("P")
+View = Callable[P, Response]
+
+NEEDED = "Name and password (HTTP Basic), a token (Bearer) or a signature (OCP-ACCESS-KEY-HMACSHA1) is needed."
+WRONG = {
+    "basic": "Name or password is wrong.",
+    "bearer": "The token is wrong, expired or revoked.",
+    "signature": "The signature is wrong, more than 15 minutes off or used before, or its access key holds no more.",
+}
+
+log = structlog.get_logger()
 
 
-def require(permission: Permission) -> Callable[[Callable[P, Response]], Callable[P, Response]]:
-    """Let a route answer only to users with the permission: 401 for strangers, 403 for the others."""
+@dataclass(frozen=True)
+class Caller:
+    """The user with what may be done now, and what proved it ("password", "token <id>", "access key <id>")."""
 
-    def guard(route: Callable[P, Response]) -> Callable[P, Response]:
+    user: User
+    proof: str
+
+    @property
+    def has_password(self) -> bool:
+        """Tell whether the caller proved to know the user's password."""
+        return self.proof == "password"
+
+
+def require(permission: Permission | None = None) -> Callable[[View[P]], View[P]]:
+    """Let a route answer only to users with the permission (None: to every user).
+
+    Strangers get 401, users who call too often 429, the others 403.
+    """
+
+    def guard(route: View[P]) -> View[P]:
         @wraps(route)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            g.user = _caller()
-            if not g.user.may(permission):
-                raise Forbidden(f"This call needs the permission {permission}.")
+            enter(permission)
             return route(*args, **kwargs)
 
+        guarded.__dict__["needs"] = permission
         return guarded
 
     return guard
 
 
+def enter(permission: Permission | None) -> None:
+    """Identify the caller of this request, count the call, and check the permission.
+
+    Raises:
+        Unauthorized: nobody known.
+        TooManyAttempts: after failed logins from this address.
+        TooManyCalls: more than the user's rate.
+        Forbidden: the user may not do this.
+        StoreUnavailable: Redis is away.
+
+    """
+    access = services().access
+    g.caller = _identify(access)
+    access.rate.admit(g.caller.user.id)
+    if permission and not g.caller.user.may(permission):
+        raise Forbidden(f"This call needs the permission {permission}.")
+
+
+def is_guarded(view: Callable[..., object]) -> bool:
+    """Tell whether a view was made with `require`."""
+    return "needs" in view.__dict__
+
+
+def needed_by(view: Callable[..., object]) -> Permission | None:
+    """Return the permission that a guarded view needs, None where any user may call it."""
+    needs: Permission | None = view.__dict__["needs"]
+    return needs
+
+
 def caller() -> User:
-    """Return the user whom `require` let in."""
-    user: User = g.user
+    """Return the user whom `require` let in, with the permissions that hold for this call."""
+    user: User = g.caller.user
     return user
 
 
-def _caller() -> User:
+def proven() -> Caller:
+    """Return the caller and what proved who it is."""
+    found: Caller = g.caller
+    return found
+
+
+def check_password(name: str, password: str) -> User | None:
+    """Return the enabled user if the password is right, else None; wrong ones are slowed.
+
+    Raises:
+        TooManyAttempts: this name or address has to wait.
+
+    """
+    access, address = services().access, request.remote_addr or ""
+    asked: list[bool] = []
+
+    def before() -> None:
+        access.attempts.begin(name, address)
+        asked.append(True)
+
+    access.attempts.check(name, address)
+    user = access.users.verify(name, password, before)
+    if user and asked:
+        access.attempts.succeed(name, address)
+    return user
+
+
+def _identify(access: Access) -> Caller:
+    kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if kind == signature.SCHEME:
+        found = _by_signature(access, rest.strip())
+    elif kind.lower() == "bearer":
+        found = _by_token(access, rest.strip())
+    elif kind.lower() == "basic":
+        found = _by_password()
+    else:
+        raise Unauthorized(NEEDED)
+    if found is None:
+        raise Unauthorized(WRONG.get(kind.lower(), WRONG["signature"]))
+    return found
+
+
+def _by_password() -> Caller | None:
     given = request.authorization
-    if given is None or given.type != "basic":
-        raise Unauthorized("Name and password are needed (HTTP Basic).")
-    user = services().users.verify(given.username or "", given.password or "")
-    if user is None:
-        raise Unauthorized("Name or password is wrong.")
-    return user
+    if given is None:
+        return None
+    name = given.username or ""
+    user = check_password(name, given.password or "")
+    if user is None and services().users.find(name):
+        # Only a name that exists: people type passwords for names.
+        trail.note(claimed=name)
+    return Caller(user, "password") if user else None
+
+
+def _by_token(access: Access, text: str) -> Caller | None:
+    return _by_credential(access, f"token {id_of(text)}", access.tokens.store, lambda: access.tokens.verify(text))
+
+
+def _by_signature(access: Access, text: str) -> Caller | None:
+    id, signed = signature.parse_credentials(text) or ("", "")
+
+    def verify() -> Credential | None:
+        try:
+            return access.access_keys.verify(id, signed, _message())
+        except WrongKey as error:
+            log.error("an access key can't be used", access_key=id, reason=str(error))
+            return None
+
+    return _by_credential(access, f"access key {id}", access.access_keys.store, verify)
+
+
+def _by_credential(
+    access: Access, proof: str, store: CredentialStore, verify: Callable[[], Credential | None]
+) -> Caller | None:
+    address = request.remote_addr or ""
+    access.attempts.check(proof, address)
+    found = verify()
+    owner = access.users.find(found.owner) if found else None
+    # A user who was made anew under the name of a deleted one has another id.
+    if found is None or owner is None or owner.id != found.owner_id or not owner.enabled:
+        access.attempts.begin(proof, address)
+        return None
+    store.note_use(found.id)
+    return Caller(replace(owner, permissions=found.narrow(owner.permissions)), proof)
+
+
+def _message() -> Message:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Message(request.method, _target(), headers, body_bytes())
+
+
+def _target() -> str:
+    """Return path and query as they were sent; werkzeug's own are decoded."""
+    sent: str = request.environ["RAW_URI"]
+    # A proxy may send the absolute form (RFC 9112, 3.2.2).
+    return sent if sent.startswith("/") else "/" + sent.partition("://")[2].partition("/")[2]

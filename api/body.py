@@ -10,6 +10,20 @@ from api.codec import parse
 from api.error import HostsNamed
 
 
+def body_bytes() -> bytes:
+    """Return the body as it was sent; a second call returns it again.
+
+    Raises:
+        RequestEntityTooLarge: more than `max_body_bytes`.
+
+    """
+    body = request.get_data()
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+        # Werkzeug cuts a chunked body off at the limit without a word.
+        raise RequestEntityTooLarge
+    return body
+
+
 def read(schema: Schema) -> Any:
     """Return the JSON body as the schema gives it.
 
@@ -20,10 +34,7 @@ def read(schema: Schema) -> Any:
         ValidationError: the body breaks the schema.
 
     """
-    body = request.get_data(cache=False)
-    if request.content_length is None and len(body) >= (request.max_content_length or 0):
-        # Werkzeug cuts a chunked body off at the limit without a word.
-        raise RequestEntityTooLarge
+    body = body_bytes()
     if not body:
         raise BadRequest("The request body is missing.")
     if request.mimetype != "application/json":

@@ -12,9 +12,13 @@ from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from api.access_key import NoSecretKey
+from api.cipher import WrongKey
 from api.codec import shorten, shown
+from api.credential import TooManyCredentials, UnknownCredential
 from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
-from api.user import IllegalUser, UserExists
+from api.throttle import TooManyAttempts, TooManyCalls
+from api.user import IllegalUser, LastAdministrator, UnknownUser, UserExists
 from dag.error import (
     DuplicateHost,
     HostsInUse,
@@ -37,6 +41,7 @@ AGENT_STATE = 40000
 
 RETRY_AFTER_SECONDS = 2
 UNKNOWN_FIELD = "Unknown field."  # marshmallow's message
+SECRET_FIELDS = frozenset(("variables", "password", "currentPassword"))
 
 log = structlog.get_logger()
 
@@ -53,11 +58,11 @@ class HostsNamed:
     """Where a request names hosts: the field and the ids in it, for errors about single hosts."""
 
     def __init__(self, request_name: str, field: str, ids: Sequence[int]) -> None:
-        self.request_name, self.field, self._ids = request_name, field, ids
+        self.request_name, self.field, self.ids = request_name, field, ids
 
     def sub_errors(self, faults: Sequence[tuple[int, str]]) -> list[SubError]:
         """Return (host id, message) as the envelope's sub-errors, each with its place in the list."""
-        places = {host: f"{self.field}[{at}]" for at, host in enumerate(self._ids)}
+        places = {host: f"{self.field}[{at}]" for at, host in enumerate(self.ids)}
         name = self.request_name
         return [SubError(name, places.get(host, self.field), host, text) for host, text in faults]
 
@@ -92,6 +97,10 @@ def _not_durable(error: NotDurable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _slowed(code: int) -> Callable[[Any, HostsNamed], Refusal]:
+    return lambda error, _: Refusal(code, 429, str(error), headers={"Retry-After": str(error.retry_after)})
+
+
 def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
     return lambda error, _: Refusal(code, status, str(error), target)
 
@@ -106,6 +115,14 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
     UserExists: _plain(ILLEGAL_ARGUMENT, 400, "name"),
     IllegalUser: _plain(ILLEGAL_ARGUMENT, 400, "name"),
+    UnknownUser: _plain(NOT_FOUND, 404),
+    LastAdministrator: _plain(ILLEGAL_ARGUMENT, 409),
+    UnknownCredential: _plain(NOT_FOUND, 404),
+    TooManyCredentials: _plain(ILLEGAL_ARGUMENT, 409),
+    NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
+    TooManyCalls: _slowed(ILLEGAL_ARGUMENT),
+    TooManyAttempts: _slowed(NOT_AUTHENTICATED),
+    WrongKey: lambda _error, _named: UNKNOWN_CAUSE,
     PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
 }
 _HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}
@@ -125,7 +142,7 @@ def refusal(error: Exception) -> Refusal:
 
 def _http(error: HTTPException) -> Refusal:
     status = error.code or 500
-    headers = {"WWW-Authenticate": 'Basic realm="muster"'} if status == 401 else {}
+    headers = {"WWW-Authenticate": 'Basic realm="muster", Bearer'} if status == 401 else {}
     methods = getattr(error, "valid_methods", None)
     if methods:
         headers["Allow"] = ", ".join(sorted(methods))
@@ -165,7 +182,7 @@ def _spelled(path: Path) -> str:
 
 def _sub_error(name: str, data: Any, path: Path, fault: str) -> SubError:
     # What may be a password is not sent back: answers end up in the logs of others.
-    secret = path[:1] == ("variables",) or fault == UNKNOWN_FIELD
+    secret = fault == UNKNOWN_FIELD or not SECRET_FIELDS.isdisjoint(path[:1])
     return SubError(name, _spelled(path), None if secret else _rejected(data, path), fault)
 
 
@@ -188,7 +205,7 @@ def _answer(error: Exception) -> Response | HTTPException:
         return error
     if "trace_id" not in g:
         open_call()
-    refused = refusal(error)
+    refused = g.refusal = refusal(error)
     facts = {
         "trace_id": g.trace_id,
         "method": request.method,

@@ -121,3 +121,9 @@ def page(contents: list[Any], *, number: int, size: int, total: int) -> dict[str
     """Return one page (numbered from 1) in the contract's shape."""
     counts = {"totalElements": total, "totalPages": -(-total // size), "number": number, "size": size}
     return {"contents": contents, "page": counts}
+
+
+def slice_page(all_of_them: list[Any], *, number: int, size: int) -> dict[str, Any]:
+    """Return one page (numbered from 1) of a list that is at hand as a whole."""
+    chosen = all_of_them[(number - 1) * size : number * size]
+    return page(chosen, number=number, size=size, total=len(all_of_them))

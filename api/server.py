@@ -1,12 +1,68 @@
-"""Serves the app with gunicorn: one process, threads."""
+"""Serves the app with gunicorn: one process, threads, and a time limit for each request."""
 
+import socket
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 GRACEFUL_SECONDS = 3
+
+_time_left = threading.local()
+
+
+class TimeLimit:
+    """When the request that a thread answers has to be over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+
+
+def extend_time(seconds: float) -> None:
+    """Give the request of this thread so many seconds from now on: for answers that are streams, at each event."""
+    limit: TimeLimit | None = getattr(_time_left, "limit", None)
+    if limit is not None:
+        limit.until = time.monotonic() + seconds
+
+
+class LimitedWorker(ThreadWorker):
+    """Gunicorn's threads, which by themselves let a request take for ever: its `timeout` only watches the main thread.
+
+    A connection whose request has taken too long, be it in reading it, in working or in writing the answer, is shut
+    down: a thread that waits for the client goes on at once, one that works finds out when it answers.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits: dict[TConn, TimeLimit] = {}
+        self._limits_lock = threading.Lock()
+
+    def handle(self, conn: TConn) -> Any:
+        """Answer one request of the connection, in a thread of the pool."""
+        limit = _time_left.limit = TimeLimit(self.cfg.timeout)
+        with self._limits_lock:
+            self._limits[conn] = limit
+        try:
+            return super().handle(conn)
+        finally:
+            with self._limits_lock:
+                del self._limits[conn]
+            _time_left.limit = None
+
+    def notify(self) -> None:
+        """Tell the arbiter that this process lives; called by the main thread at least once a second."""
+        super().notify()
+        now = time.monotonic()
+        with self._limits_lock:
+            for conn in [conn for conn, limit in self._limits.items() if limit.until < now]:
+                # It may be closed already. The thread that answers it takes it off the list.
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
 
 
 class Server(BaseApplication):
@@ -39,13 +95,14 @@ def serve(
     """Answer calls until SIGTERM or SIGINT, then finish what runs within 3 s and exit the process.
 
     Call it in the main thread of a process that has no other threads yet (it forks one worker); `on_ready` is
-    called once the port listens. Gunicorn logs warnings and errors to stderr, and no calls.
+    called once the port listens. Gunicorn logs warnings and errors to stderr, and no calls. A request that takes longer
+    than `timeout_seconds` loses its connection within a second.
     """
     options = {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
         "proc_name": "muster-api",
         "workers": 1,
-        "worker_class": "gthread",
+        "worker_class": LimitedWorker,
         "threads": threads,
         "timeout": timeout_seconds,
         "graceful_timeout": GRACEFUL_SECONDS,

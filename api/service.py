@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import current_app
 
+from api.access import Access
 from api.user import UserStore
 from config.settings import Settings
 from dag.registry import HostRegistry
@@ -15,11 +16,12 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users and the settings of one app."""
+    """The tasks, the hosts, the users, who may call, and the settings of one app."""
 
     store: Store
     registry: HostRegistry
     users: UserStore
+    access: Access
     settings: Settings
 
 

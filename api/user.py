@@ -1,41 +1,63 @@
-"""Users: who may call, kept in one Redis hash with argon2 hashes of their passwords."""
+"""Users: who may call, kept in one Redis hash with their roles and the argon2 hashes of their passwords."""
 
-import hashlib
-import hmac
-import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import orjson
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from redis import Redis
+from redis import Redis, WatchError
 
+from api.password import LONGEST_PASSWORD, PasswordMemory, hash_password
 from dag.error import MusterError
 from dag.script import translated
 
-KEY = "muster:users"
-LONGEST_NAME, LONGEST_PASSWORD = 64, 1024
-KNOWN_SECONDS, REFUSED_SECONDS, MOST_KEPT = 60.0, 5.0, 1024
-
-# OWASP's first recommendation for argon2id; four at once take 76 MiB, however many threads the API has.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_HASHING_AT_ONCE = threading.BoundedSemaphore(4)
+# All keys about callers share a hash tag, so that they live in one slot of a Redis Cluster.
+KEY = "{iam}:users"
+LONGEST_NAME = 64
 
 
 class Permission(StrEnum):
-    """The contract's permissions."""
+    """The contract's permissions, and SYSTEM_MANAGER: users, everybody's tokens and access keys, the audit log."""
 
     HOST_VIEWER = "HOST_VIEWER"
     HOST_MANAGER = "HOST_MANAGER"
     TASK_VIEWER = "TASK_VIEWER"
     TASK_MANAGER = "TASK_MANAGER"
+    SYSTEM_MANAGER = "SYSTEM_MANAGER"
+
+
+class Role(StrEnum):
+    """What a user is given: one for each permission, and three that hold several."""
+
+    HOST_VIEWER = "HOST_VIEWER"
+    HOST_MANAGER = "HOST_MANAGER"
+    TASK_VIEWER = "TASK_VIEWER"
+    TASK_MANAGER = "TASK_MANAGER"
+    SYSTEM_MANAGER = "SYSTEM_MANAGER"
+    VIEWER = "VIEWER"
+    OPERATOR = "OPERATOR"
+    ADMIN = "ADMIN"
 
 
 _IMPLIED = {Permission.HOST_MANAGER: Permission.HOST_VIEWER, Permission.TASK_MANAGER: Permission.TASK_VIEWER}
+_SEVERAL = {
+    Role.VIEWER: (Permission.HOST_VIEWER, Permission.TASK_VIEWER),
+    Role.OPERATOR: (Permission.HOST_MANAGER, Permission.TASK_MANAGER),
+    Role.ADMIN: tuple(Permission),
+}
+
+
+def with_implied(permissions: Iterable[Permission]) -> frozenset[Permission]:
+    """Return the permissions and what they imply: who may change may look."""
+    held = frozenset(permissions)
+    return held | {_IMPLIED[permission] for permission in held if permission in _IMPLIED}
+
+
+def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
+    """Return all that these roles permit."""
+    return with_implied(p for role in roles for p in _SEVERAL.get(role) or (Permission(role.value),))
 
 
 class UserExists(MusterError):
@@ -46,33 +68,59 @@ class IllegalUser(MusterError):
     """A user needs a name of 1 to 64 printable characters without a colon, and a password of 1 to 1024."""
 
 
+class UnknownUser(MusterError):
+    """There is no such user."""
+
+
+class LastAdministrator(MusterError):
+    """No enabled user would be left who has the permission SYSTEM_MANAGER, and nobody could make one."""
+
+
 @dataclass(frozen=True)
 class User:
-    """Somebody who may call; `permissions` holds what is implied, too."""
+    """Somebody who may call; `permissions` holds what is implied, too. Created: ms since the epoch."""
 
     id: int
     name: str
     permissions: frozenset[Permission]
+    roles: tuple[Role, ...] = ()
+    enabled: bool = True
+    created_at: int = 0
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the user has the permission."""
         return permission in self.permissions
 
 
+@dataclass(frozen=True)
+class Change:
+    """What is to become of a user; None leaves it as it is."""
+
+    password_hash: str | None = field(default=None, repr=False)
+    roles: tuple[Role, ...] | None = None
+    enabled: bool | None = None
+
+
+Records = dict[str, dict[str, Any]]
+
+
+def _unasked() -> None:
+    """Let argon2 be asked without further ado."""
+
+
 class UserStore:
-    """The users in Redis. Every call raises StoreUnavailable while Redis is away."""
+    """The users in Redis. Every call raises StoreUnavailable while Redis is away.
+
+    A user's record is read from Redis for each request, so that a change is in force on all API processes at once.
+    """
 
     def __init__(self, redis: Redis, *, key: str = KEY, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis = redis
+        # Replies are text (decode_responses); redis-py types them as bytes, text or awaitables of either.
+        self.redis: Any = redis
         self._key = key
-        self._clock = clock
-        self._secret = secrets.token_bytes(32)
-        self._verdicts: dict[bytes, tuple[bool, float]] = {}
-        self._lock = threading.Lock()
-        # An unknown name costs the same work as a known one, so that times do not tell which names exist.
-        self._dummy = _HASHER.hash(secrets.token_hex(16))
+        self._memory = PasswordMemory(clock)
 
-    def add(self, name: str, password: str, permissions: Iterable[Permission]) -> User:
+    def add(self, name: str, password: str, roles: Iterable[str]) -> User:
         """Make a user and return it.
 
         Raises:
@@ -81,14 +129,14 @@ class UserStore:
 
         """
         _check(name, password)
-        record = self._record(name, password, permissions)
+        record = self._new_record(password, roles)
         with translated():
-            if not self._redis.hsetnx(self._key, name, record):
+            if not self.redis.hsetnx(self._key, name, orjson.dumps(record).decode()):
                 raise UserExists(f"User {name} exists already.")
         return _user(name, record)
 
     def ensure_admin(self, name: str, password: str) -> User:
-        """Return the user `name`, who may do everything and has this password from now on.
+        """Return the user `name`, who is enabled, may do everything and has this password from now on.
 
         Raises:
             IllegalUser: the name or the password can't be used with HTTP Basic.
@@ -98,68 +146,104 @@ class UserStore:
         known = self.verify(name, password)
         if known and known.permissions == frozenset(Permission):
             return known
-        record = self._record(name, password, Permission)
-        with translated():
-            self._redis.hset(self._key, name, record)
-        return _user(name, record)
+        if self.find(name) is None:
+            return self.add(name, password, [Role.ADMIN])
+        return self.change(name, Change(hash_password(password), (Role.ADMIN,), enabled=True))
 
     def find(self, name: str) -> User | None:
         """Return the user of this name, None where there is none."""
         record = self._read(name)
         return _user(name, record) if record else None
 
-    def verify(self, name: str, password: str) -> User | None:
-        """Return the user if name and password are right, else None; both take the same time."""
+    def all(self) -> list[User]:
+        """Return all users in the order in which they were made."""
+        with translated():
+            texts = self.redis.hgetall(self._key)
+        return sorted((_user(name, orjson.loads(text)) for name, text in texts.items()), key=lambda user: user.id)
+
+    def get(self, user_id: int) -> User:
+        """Return the user of this id; UnknownUser where there is none."""
+        found = next((user for user in self.all() if user.id == user_id), None)
+        if found is None:
+            raise UnknownUser(f"User {user_id} does not exist.")
+        return found
+
+    def change(self, name: str, change: Change) -> User:
+        """Change a user and return it.
+
+        Raises:
+            UnknownUser: there is none of this name.
+            LastAdministrator: nobody would be left who may change users.
+
+        """
+        wanted = {"hash": change.password_hash, "roles": change.roles, "enabled": change.enabled}
+        fields = {key: value for key, value in wanted.items() if value is not None}
+
+        def apply(records: Records) -> None:
+            records[name] = {**records[name], **fields}
+
+        return _user(name, self._transact(name, apply)[name])
+
+    def remove(self, name: str) -> None:
+        """Forget a user; the same errors as `change`."""
+
+        def apply(records: Records) -> None:
+            del records[name]
+
+        self._transact(name, apply)
+
+    def verify(self, name: str, password: str, before: Callable[[], None] = _unasked) -> User | None:
+        """Return the enabled user if name and password are right, else None; all that is refused takes the same time.
+
+        `before` is called before argon2 is asked, and may refuse that by raising.
+        """
         record = self._read(name) if len(name) <= LONGEST_NAME else None
-        stored = orjson.loads(record)["hash"] if record else self._dummy
-        if len(password) > LONGEST_PASSWORD:
-            return None
-        right = self._is_right(name, password, stored)
-        return _user(name, record) if right and record else None
+        right = self._memory.is_right(name, password, record["hash"] if record else None, before)
+        return _user(name, record) if right and record and record["enabled"] else None
 
-    def _read(self, name: str) -> str | None:
+    def _read(self, name: str) -> dict[str, Any] | None:
         with translated():
-            text = self._redis.hget(self._key, name)
-        return text.decode() if isinstance(text, bytes) else text
+            text = self.redis.hget(self._key, name)
+        return orjson.loads(text) if text else None
 
-    def _record(self, name: str, password: str, permissions: Iterable[Permission]) -> str:
-        known = self.find(name)
+    def _new_record(self, password: str, roles: Iterable[str]) -> dict[str, Any]:
         with translated():
-            number = known.id if known else int(self._redis.incr(f"{self._key}:id"))
-        wanted = sorted({Permission(p) for p in permissions})
-        return orjson.dumps({"id": number, "hash": _HASHER.hash(password), "permissions": wanted}).decode()
+            number = int(self.redis.incr(f"{self._key}:id"))
+            seconds, _ = self.redis.time()
+        held = sorted({Role(str(role)) for role in roles})
+        return {
+            "id": number,
+            "hash": hash_password(password),
+            "roles": held,
+            "enabled": True,
+            "created_at": 1000 * int(seconds),
+        }
 
-    def _is_right(self, name: str, password: str, stored: str) -> bool:
-        """Ask argon2, or the memory of what it said; a changed password has another hash, so another key."""
-        text = "\0".join((name, password, stored)).encode("utf-8", "surrogatepass")
-        key = hmac.digest(self._secret, text, hashlib.sha256)
-        verdict = self._remembered(key)
-        if verdict is None:
-            with _HASHING_AT_ONCE:
-                verdict = self._remembered(key)
-                if verdict is None:
-                    verdict = _matches(stored, password)
-                    self._remember(key, verdict)
-        return verdict
-
-    def _remembered(self, key: bytes) -> bool | None:
-        with self._lock:
-            verdict, until = self._verdicts.get(key, (None, 0.0))
-            return verdict if until > self._clock() else None
-
-    def _remember(self, key: bytes, verdict: bool) -> None:
-        with self._lock:
-            self._verdicts.pop(key, None)
-            while len(self._verdicts) >= MOST_KEPT:
-                self._verdicts.pop(next(iter(self._verdicts)))
-            self._verdicts[key] = (verdict, self._clock() + (KNOWN_SECONDS if verdict else REFUSED_SECONDS))
+    def _transact(self, name: str, apply: Callable[[Records], None]) -> Records:
+        """Apply a change of user `name` to all records, unless it leaves no administrator; all or nothing."""
+        with translated(), self.redis.pipeline() as pipe:
+            while True:
+                try:
+                    pipe.watch(self._key)
+                    records = {who: orjson.loads(text) for who, text in pipe.hgetall(self._key).items()}
+                    if name not in records:
+                        raise UnknownUser(f"User {name} does not exist.")
+                    apply(records)
+                    if not any(_administers(record) for record in records.values()):
+                        raise LastAdministrator
+                    pipe.multi()
+                    if name in records:
+                        pipe.hset(self._key, name, orjson.dumps(records[name]).decode())
+                    else:
+                        pipe.hdel(self._key, name)
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return records
 
 
-def _matches(stored: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError, UnicodeEncodeError):
-        return False
+def _administers(record: dict[str, Any]) -> bool:
+    return record["enabled"] and Permission.SYSTEM_MANAGER in permissions_of(map(Role, record["roles"]))
 
 
 def _check(name: str, password: str) -> None:
@@ -168,7 +252,6 @@ def _check(name: str, password: str) -> None:
         raise IllegalUser
 
 
-def _user(name: str, record: str) -> User:
-    fields = orjson.loads(record)
-    held = {Permission(text) for text in fields["permissions"]}
-    return User(fields["id"], name, frozenset(held | {_IMPLIED[p] for p in held if p in _IMPLIED}))
+def _user(name: str, record: dict[str, Any]) -> User:
+    roles = tuple(Role(text) for text in record["roles"])
+    return User(record["id"], name, permissions_of(roles), roles, record["enabled"], record["created_at"])

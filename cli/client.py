@@ -1,4 +1,4 @@
-"""The API as the command line calls it: over HTTP, with a name and a password, like any other client."""
+"""The API as the command line calls it: over HTTP, with a password or a token, like any other client."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -17,14 +17,13 @@ MOST_SHOWN = 3
 class ApiClient:
     """Calls one API. Every call raises CommandError, whose text names the API and what it said."""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, token: str = "") -> None:
         self.url = _base(url)
         # Proxies of the environment are for other machines than this one.
         local = (urlsplit(self.url).hostname or "") in ("localhost", "127.0.0.1", "::1")
-        self._http = httpx.Client(
-            base_url=self.url, auth=(user, password), timeout=TIMEOUT_SECONDS, trust_env=not local
-        )
-        self._user = user
+        how: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}} if token else {"auth": (user, password)}
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=not local, **how)
+        self._refused = "the token: wrong, expired or revoked" if token else f"user {user!r}: wrong name or password"
 
     def __enter__(self) -> Self:
         return self
@@ -34,12 +33,7 @@ class ApiClient:
 
     def hosts(self) -> Iterator[dict[str, Any]]:
         """Yield all enrolled hosts."""
-        number = pages = 1
-        while number <= pages:
-            data = self._call("GET", f"{PREFIX}/compute/hosts?size={LARGEST_PAGE}&page={number}")
-            yield from data["contents"]
-            pages = data["page"]["totalPages"]
-            number += 1
+        yield from self._all(f"{PREFIX}/compute/hosts")
 
     def enrol(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         """Enrol the hosts of a body of `batchCreate` and return them with their ids."""
@@ -57,13 +51,21 @@ class ApiClient:
         task: dict[str, Any] = self._call("GET", f"{PREFIX}/tasks/instances/{task_id}")
         return task
 
+    def _all(self, path: str) -> Iterator[dict[str, Any]]:
+        number = pages = 1
+        while number <= pages:
+            data = self._call("GET", f"{path}?size={LARGEST_PAGE}&page={number}")
+            yield from data["contents"]
+            pages = data["page"]["totalPages"]
+            number += 1
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             response = self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise CommandError(f"No API answers at {self.url} ({type(error).__name__}: {error}).") from None
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            raise CommandError(f"The API at {self.url} refuses user {self._user!r}: wrong name or password.")
+            raise CommandError(f"The API at {self.url} refuses {self._refused}.")
         try:
             envelope = response.json()
         except ValueError:

@@ -17,7 +17,7 @@ DEFAULT = Path(".muster")
 
 @dataclass
 class State:
-    """Ports (0: none yet) and passwords of a stack."""
+    """Ports (0: none yet), passwords and the API's secret key of a stack."""
 
     hosts: int = 0
     redis_port: int = 0
@@ -26,6 +26,7 @@ class State:
     fleet_port: int = 0
     redis_password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
 
 
 class DataDirectory:

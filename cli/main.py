@@ -16,6 +16,9 @@ from typing import Annotated
 
 import typer
 
+from cli.command.calling import Calling
+from cli.command.credentials import access_keys, tokens
+from cli.command.users import users
 from cli.data import DEFAULT as DEFAULT_DATA
 from cli.error import CommandError, UsageError
 from cli.interrupt import StopAsked
@@ -34,6 +37,9 @@ app = typer.Typer(
 )
 host_commands = typer.Typer(help="Enrol hosts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(host_commands, name="hosts")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="tokens")
+app.add_typer(access_keys, name="access-keys")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
@@ -205,11 +211,10 @@ def import_hosts(
     Fields: address (required), name, ssh_port, user, profile, zone, variables, labels. In CSV each variable has a
     column such as var.home, each label one such as label.rack. Nothing is enrolled when any host is wrong.
     """
-    from cli.client import ApiClient
-    from cli.inventory import enrol, read_inventory, read_password, report
+    from cli.inventory import enrol, read_inventory, report
 
     entries = read_inventory(file, {"profile": profile, "zone": zone, "user": ssh_user})
-    with ApiClient(api, user, read_password(password_file)) as client:
+    with Calling(api, user, password_file).client() as client:
         report(enrol(client, entries, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
 
 

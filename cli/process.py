@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from api.app import create_app
 from api.server import serve
-from api.user import IllegalUser, Permission, UserExists, UserStore
+from api.user import IllegalUser, Role, UserExists, UserStore
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
 from config.settings import ApiSettings, Settings
@@ -31,6 +31,7 @@ from workers.publisher import CeleryPublisher
 POLL_SECONDS = 0.5
 # A renewal that takes longer is tried again: the shortest lease is 2 s.
 HEARTBEAT_TIMEOUT_SECONDS = 1.0
+SHORTEST_SECRET_KEY = 32
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
@@ -86,6 +87,11 @@ def _remedy(error: RedisError) -> str:
 def run_api(settings: Settings) -> None:
     """Answer calls until SIGTERM or SIGINT."""
     api = settings.api
+    if 0 < len(api.secret_key) < SHORTEST_SECRET_KEY:
+        raise UsageError(
+            f"api.secret_key (MUSTER_API_SECRET_KEY) must have at least {SHORTEST_SECRET_KEY} characters; "
+            "`openssl rand -hex 32` makes one."
+        )
     port = require_free(api.host, api.port, "The API", "api.port (MUSTER_API_PORT)")
     redis = open_redis(settings)
     users = UserStore(redis)
@@ -108,7 +114,7 @@ def make_first_user(users: UserStore, api: ApiSettings) -> None:
         return
     password = api.admin_password or secrets.token_urlsafe(18)
     try:
-        users.add(api.admin_user, password, Permission)
+        users.add(api.admin_user, password, [Role.ADMIN])
     except UserExists:
         # Another API was quicker; it has told the password.
         return

@@ -166,7 +166,10 @@ class Stack:
             # Here and not by the fleet: workers read the key when they start, at the same time as the fleet.
             load_or_create_key(self.data.fleet / "id_ed25519")
             self._supervisor.start(self._fleet())
-        for name in ("api", "scheduler", "flower"):
+        # The key of what is encrypted in Redis goes to the API alone.
+        secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
+        self._supervisor.start(Program("api", muster("api"), {**environment, **secret}))
+        for name in ("scheduler", "flower"):
             self._supervisor.start(Program(name, muster(name), environment))
         for name in self._workers():
             self._supervisor.start(Program(name, muster("worker"), environment, insist=signal.SIGTERM))

@@ -15,8 +15,8 @@ from typing import Any
 from config.settings import SECTIONS, Settings
 
 PREFIX = "MUSTER_"
-# Names that are no settings themselves: where settings and data are, and the password of whoever calls the API.
-RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_PASSWORD"})
+# Names that are no settings themselves: where settings and data are, and the secrets of whoever calls the API.
+RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_PASSWORD", "MUSTER_NEW_PASSWORD", "MUSTER_TOKEN"})
 
 
 class SettingError(Exception):

@@ -38,10 +38,17 @@ class ApiSettings:
     max_body_bytes: int = option(
         4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024
     )
-    request_timeout_seconds: int = option(60, "s", "a request that takes longer is ended", least=1)
+    request_timeout_seconds: int = option(60, "s", "a request that takes longer loses its connection", least=1)
     server_name: str = option("", "name", "the envelope's `server`; empty: host name and process id")
     admin_user: str = option("admin", "name", "the first user, made where there is none")
     admin_password: str = option("", "password", "of the first user; empty: a random one, shown once", secret=True)
+    secret_key: str = option(
+        "", "text", "encrypts access keys; the same on every API, 32 characters or more; empty: none", secret=True
+    )
+    proxies: int = option(0, "proxies", "in front, whose X-Forwarded-For tells where a call came from", least=0)
+    rate_per_second: float = option(200.0, "calls/s", "of one user, over all API processes; 0: no limit", least=0)
+    rate_burst: int = option(400, "calls", "of one user that may come at once", least=1)
+    audit_entries: int = option(100_000, "entries", "kept in the audit log, about 0.4 kB each", least=100)
 
 
 @dataclass(frozen=True)

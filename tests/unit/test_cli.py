@@ -19,6 +19,8 @@ from cli.port import free_port
 from cli.supervisor import Supervisor
 
 COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config", "hosts import"]
+COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
+COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
 
 
@@ -131,6 +133,13 @@ def test_a_url_that_is_none(url: str, tmp_path: Path) -> None:
     assert "redis.url" in done.stderr
     assert "topsecret" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_secret_key_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) -> None:
+    done = muster("api", cwd=tmp_path, MUSTER_API_SECRET_KEY="too short")
+    assert done.returncode == 2
+    assert "MUSTER_API_SECRET_KEY" in done.stderr
+    assert "too short" not in done.stderr
 
 
 @pytest.mark.parametrize(

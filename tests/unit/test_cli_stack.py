@@ -44,6 +44,13 @@ def command_line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
+def environment(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Up:
     """A running `muster up`; afterwards `pids` are all processes that it had."""
 
@@ -108,6 +115,8 @@ def test_up_serves_remembers_and_leaves_nothing(tmp_path: Path) -> None:
         flower = first.ready["flower"]
         opened = [httpx.get(flower, auth=auth, trust_env=False).status_code for auth in (first.auth, None)]
         lines = "\n".join(command_line(pid) for pid in pids)
+        key = json.loads((data / "state.json").read_text())["secret_key"]
+        knowing = {command_line(pid).strip().split("bin/")[-1] for pid in pids if key in environment(pid)}
         second = subprocess.run(
             [sys.executable, "-P", "-m", "cli.main", "up", "--data", str(data)],
             env=CLEAN,
@@ -125,6 +134,8 @@ def test_up_serves_remembers_and_leaves_nothing(tmp_path: Path) -> None:
     secret = first.ready["redis"].split(":")[2].split("@")[0]
     assert secret not in lines
     assert first.ready["password"] not in lines
+    assert key not in lines
+    assert knowing == {"muster api"}
     assert (second.returncode, f"process {first.process.pid}" in second.stderr) == (1, True)
     assert (code, seconds <= 5) == (0, True)
     assert pids & set(parents()) == set()

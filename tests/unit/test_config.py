@@ -96,5 +96,5 @@ def test_a_file_is_utf_8(tmp_path: Path) -> None:
 
 
 def test_names_that_are_no_settings_are_let_alone() -> None:
-    loaded = load(None, {"MUSTER_DATA": "/x", "MUSTER_PASSWORD": "secret"})
-    assert "secret" not in repr(loaded)
+    loaded = load(None, {"MUSTER_DATA": "/x", "MUSTER_PASSWORD": "planted"})
+    assert "planted" not in repr(loaded)

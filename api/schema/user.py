@@ -1,0 +1,63 @@
+"""Requests about users: make one, change one, list them; change one's own password."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from api.password import LONGEST_PASSWORD
+from api.schema.field import Printable, RequestSchema, text
+from api.schema.page import Page
+from api.user import LONGEST_NAME, Role
+
+SHORTEST_PASSWORD = 8
+MOST_ROLES = len(Role)
+REQUIRED: dict[str, Any] = {"required": "is required"}
+
+
+def password_field(**kwargs: Any) -> fields.String:
+    """Return the field of a password that somebody chooses: 8 to 1024 printable characters."""
+    length = validate.Length(min=SHORTEST_PASSWORD, max=LONGEST_PASSWORD, error="must have {min} to {max} characters")
+    return fields.String(validate=[length, Printable()], **kwargs)
+
+
+def roles_field(**kwargs: Any) -> fields.List[str]:
+    """Return the field of a user's roles: at least one."""
+    known = validate.OneOf(tuple(Role), error=f"must be one of {', '.join(Role)}")
+    length = validate.Length(min=1, max=MOST_ROLES, error="must have {min} to {max} entries")
+    return fields.List(fields.String(validate=known), validate=length, **kwargs)
+
+
+class UserCreation(RequestSchema):
+    """A new user: name, password and roles."""
+
+    name = text(longest=LONGEST_NAME, required=True, error_messages=REQUIRED)
+    password = password_field(required=True, error_messages=REQUIRED)
+    roles = roles_field(required=True, error_messages=REQUIRED)
+
+
+class UserChange(RequestSchema):
+    """What becomes of a user: at least one of password, roles and enabled."""
+
+    password = password_field()
+    roles = roles_field()
+    enabled = fields.Boolean(truthy={True}, falsy={False})
+
+    @validates_schema(skip_on_field_errors=True)
+    def something(self, body: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a change of nothing."""
+        if not body:
+            raise ValidationError("password, roles or enabled is required")
+
+
+class PasswordChange(RequestSchema):
+    """One's own new password, and the one that holds now."""
+
+    currentPassword = fields.String(required=True, error_messages=REQUIRED)
+    password = password_field(required=True, error_messages=REQUIRED)
+
+
+class UserPage(Page):
+    """The query of the list of users: a name, or a part of one."""
+
+    name = text(load_default="")
+    keyword = text(load_default="")

@@ -1,0 +1,75 @@
+"""Writes the audit log: one entry for each call that asked for a change, whether it was done or refused."""
+
+from typing import Any
+
+import structlog
+from flask import Response, g, request
+
+from api.codec import shorten
+from api.envelope import Refusal
+from api.service import services
+from dag.error import StoreUnavailable
+
+READING = frozenset(("GET", "HEAD", "OPTIONS"))
+MOST_NAMED = 100
+SUCCESSFUL, REFUSED, FAILED = "SUCCESSFUL", "REFUSED", "FAILED"
+RESULTS = (SUCCESSFUL, REFUSED, FAILED)
+
+log = structlog.get_logger()
+
+
+def note(**facts: Any) -> None:
+    """Add to the entry of this call what its path does not tell: never a secret."""
+    g.setdefault("noted", {}).update(facts)
+
+
+def record(response: Response) -> Response:
+    """Write the entry of the call that is answered so.
+
+    Calls that only read, or name no route, have none; nor has a flood that the rate limit stops: it would push out what
+    was done before it, and stands in the log of the process.
+    """
+    if request.method not in READING and request.endpoint and not _is_flood(response):
+        entry = _entry(response.status_code)
+        try:
+            services().access.audit.write(entry, of_stranger=not entry["user"])
+        except StoreUnavailable as error:
+            # What was done is done; the log of this process has the entry instead.
+            log.error("audit entry not kept", reason=str(error), **entry)
+    return response
+
+
+def _is_flood(response: Response) -> bool:
+    return response.status_code == 429 and "caller" in g
+
+
+def _entry(status: int) -> dict[str, Any]:
+    caller = g.get("caller")
+    refusal: Refusal | None = g.get("refusal")
+    return {
+        "user": caller.user.name if caller else "",
+        "userId": caller.user.id if caller else 0,
+        "proof": caller.proof if caller else "",
+        "address": request.remote_addr or "",
+        "traceId": g.trace_id,
+        "method": request.method,
+        "path": shorten(request.path),
+        "action": _action(),
+        "result": SUCCESSFUL if status < 400 else REFUSED if status < 500 else FAILED,
+        "status": status,
+        "code": refusal.code if refusal else 0,
+        "message": shorten(refusal.message) if refusal else "",
+        "details": _details(),
+    }
+
+
+def _action() -> str:
+    """Return what the route is called, the same with and without the prefix: `hosts.batch_delete`."""
+    blueprint, _, name = (request.endpoint or "").rpartition(".")
+    return f"{blueprint.removesuffix('_plain')}.{name}"
+
+
+def _details() -> dict[str, Any]:
+    named = g.get("hosts_named")
+    hosts = {"hostIds": list(named.ids[:MOST_NAMED]), "hostCount": len(named.ids)} if named else {}
+    return {**hosts, **g.get("noted", {})}

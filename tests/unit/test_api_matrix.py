@@ -1,0 +1,96 @@
+"""Every role against every route there is. A route without a row here fails."""
+
+import re
+
+import pytest
+
+from api.auth import is_guarded, needed_by
+from api.user import Permission, Role, permissions_of
+from tests.iam import Iam, call, error_of
+
+ANYBODY, ANY_USER = "anybody", "any user"
+
+# What each route needs, without the prefix; also a specification of who may do what.
+MATRIX: dict[tuple[str, str], str] = {
+    ("GET", "/healthz"): ANYBODY,
+    ("GET", "/readyz"): ANYBODY,
+    ("GET", "/compute/hosts"): Permission.HOST_VIEWER,
+    ("GET", "/compute/hosts/{id}"): Permission.HOST_VIEWER,
+    ("POST", "/compute/hosts/batchCreate"): Permission.HOST_MANAGER,
+    ("POST", "/compute/hosts/batchDelete"): Permission.HOST_MANAGER,
+    ("POST", "/compute/hosts/batchRestartAgents"): Permission.HOST_MANAGER,
+    ("GET", "/tasks/{id}"): Permission.TASK_VIEWER,
+    ("GET", "/tasks/instances/{id}"): Permission.TASK_VIEWER,
+    ("GET", "/iam/users"): Permission.SYSTEM_MANAGER,
+    ("POST", "/iam/users"): Permission.SYSTEM_MANAGER,
+    ("GET", "/iam/users/{id}"): Permission.SYSTEM_MANAGER,
+    ("PATCH", "/iam/users/{id}"): Permission.SYSTEM_MANAGER,
+    ("DELETE", "/iam/users/{id}"): Permission.SYSTEM_MANAGER,
+    ("GET", "/iam/me"): ANY_USER,
+    ("POST", "/iam/me/password"): ANY_USER,
+    ("GET", "/iam/roles"): ANY_USER,
+    ("GET", "/iam/tokens"): ANY_USER,
+    ("POST", "/iam/tokens"): ANY_USER,
+    ("DELETE", "/iam/tokens/{id}"): ANY_USER,
+    ("GET", "/iam/accessKeys"): ANY_USER,
+    ("POST", "/iam/accessKeys"): ANY_USER,
+    ("DELETE", "/iam/accessKeys/{id}"): ANY_USER,
+    ("GET", "/audit"): Permission.SYSTEM_MANAGER,
+}
+SAFE = {"HEAD", "OPTIONS"}
+
+
+def routes(iam: Iam) -> dict[tuple[str, str], str]:
+    """All routes of the app: method and path with its prefix, to the endpoint."""
+    return {
+        (method, re.sub(r"<[^>]+>", "{id}", rule.rule)): rule.endpoint
+        for rule in iam.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - SAFE
+    }
+
+
+def plain(path: str) -> str:
+    return path.removeprefix("/api/v2")
+
+
+def test_every_route_has_a_row_and_every_row_a_route(iam: Iam) -> None:
+    found = {(method, plain(path)) for method, path in routes(iam)}
+    assert found - MATRIX.keys() == set(), "routes without a row"
+    assert MATRIX.keys() - found == set(), "rows without a route"
+
+
+def test_every_route_declares_what_its_row_says(iam: Iam) -> None:
+    for (method, path), endpoint in routes(iam).items():
+        view, needs = iam.app.view_functions[endpoint], MATRIX[method, plain(path)]
+        assert is_guarded(view) is (needs != ANYBODY), path
+        if needs != ANYBODY:
+            assert (needed_by(view) or ANY_USER) == needs, (method, path)
+
+
+def test_every_route_of_the_contract_answers_with_and_without_the_prefix(iam: Iam) -> None:
+    found = routes(iam).keys()
+    without = {(method, path) for method, path in found if not path.startswith("/api/v2")}
+    assert {(m, plain(p)) for m, p in found - without} == {key for key in without if MATRIX[key] != ANYBODY}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_what_its_permissions_say_and_no_more(iam: Iam, role: Role) -> None:
+    held = permissions_of([role])
+    # No task, user or credential has this id, and no body is sent: what passes the guard changes nothing.
+    for method, path in routes(iam):
+        needs = MATRIX[method, plain(path)]
+        answer = iam.call(method, path.replace("{id}", "4711"), user=role.lower())
+        if needs in (ANYBODY, ANY_USER, *held):
+            assert answer.status_code in (200, 400, 404), (method, path, answer.text)
+        else:
+            assert needs in error_of(answer, 403, 30014)["message"]
+
+
+def test_a_stranger_may_nothing_but_ask_for_health(iam: Iam) -> None:
+    for method, path in routes(iam):
+        answer = call(iam.app, method, path.replace("{id}", "4711"))
+        if MATRIX[method, plain(path)] == ANYBODY:
+            assert answer.status_code == 200
+        else:
+            error_of(answer, 401, 30000)
+            assert answer.headers["WWW-Authenticate"] == 'Basic realm="muster", Bearer'
