@@ -11,6 +11,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from redis import Redis
 
 from config.settings import Settings
+from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
@@ -18,6 +19,7 @@ from dag.store import Store
 from workers.action.registry import ACTIONS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.held import Heartbeat, HeldRuns
+from workers.looker import Looker, register_looks
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
@@ -57,7 +59,10 @@ def run_worker(settings: Settings, redis: Redis) -> None:
     executor = Executor(ssh_options(settings.ssh))
     folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
     app = create_celery(settings)
-    register(app, Runner(leases, HostRegistry(redis), executor, ACTIONS, held, name, folder))
+    hosts = HostRegistry(redis)
+    register(app, Runner(leases, hosts, executor, ACTIONS, held, name, folder))
+    limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
+    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
     state = _State(name, settings.worker.zone)
     heartbeat = Heartbeat(leases, Roster(store, alive_seconds=ALIVE_SECONDS), held, state.describe)
     worker_ready.connect(state.ready, weak=False)

@@ -8,8 +8,8 @@ from redis.exceptions import RedisError
 
 from dag.error import StoreUnavailable
 from dag.roster import Move
-from dag.scheduler import Dispatch
-from workers.message import arguments, celery_id, readable
+from dag.scheduler import Dispatch, Inquiry
+from workers.message import LOOK, arguments, celery_id, readable
 
 
 class CeleryPublisher:
@@ -38,6 +38,20 @@ class CeleryPublisher:
                         producer=producer,
                         retry=False,
                     )
+        except (OperationalError, RedisError, OSError) as error:
+            raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None
+
+    def inquire(self, inquiry: Inquiry) -> None:
+        """Send an inquiry to its host's shard; StoreUnavailable where the broker is away."""
+        try:
+            self._app.send_task(
+                LOOK,
+                kwargs={"host": inquiry.host_id, "inquiry": inquiry.number},
+                argsrepr=f"('{inquiry.address}',)",
+                task_id=f"look-{inquiry.host_id}-{inquiry.number}",
+                queue=inquiry.queue,
+                retry=False,
+            )
         except (OperationalError, RedisError, OSError) as error:
             raise StoreUnavailable(f"The broker can't be reached ({type(error).__name__}).") from None
 

@@ -16,7 +16,7 @@ from dag.host import Host
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
-from dag.scheduler import Dispatch, Scheduler, SchedulerLimits
+from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
 from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
@@ -44,12 +44,16 @@ class Kept:
     away_after: int | None = None
     standing: int = 0
     asked: list[str] = field(default_factory=list)
+    inquiries: list[Inquiry] = field(default_factory=list)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         for dispatch in dispatches:
             if self.away_after is not None and len(self.sent) >= self.away_after:
                 raise StoreUnavailable("The broker can't be reached.")
             self.sent.append(dispatch)
+
+    def inquire(self, inquiry: Inquiry) -> None:
+        self.inquiries.append(inquiry)
 
     def waiting(self, queue: str) -> int:
         self.asked.append(queue)
