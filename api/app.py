@@ -8,9 +8,11 @@ from api.codec import OrjsonProvider
 from api.resource.agents import agents
 from api.resource.health import health
 from api.resource.hosts import hosts
+from api.resource.processes import processes
 from api.resource.tasks import tasks
 from api.service import NAME, Services
 from api.user import UserStore
+from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -34,14 +36,14 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
-    app.extensions[NAME] = Services(store, registry, users, settings)
+    app.extensions[NAME] = Services(store, registry, users, settings, Watch(store, registry, settings.api))
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False
     app.before_request(envelope.open_call)
     app.after_request(_guard_answer)
     error.register(app)
-    for blueprint in (agents, hosts, tasks):
+    for blueprint in (agents, processes, hosts, tasks):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
     app.register_blueprint(health)

@@ -8,6 +8,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from api.codec import parse
 from api.error import HostsNamed
+from api.schema.field import RequestSchema
 
 
 def read(schema: Schema) -> Any:
@@ -20,7 +21,7 @@ def read(schema: Schema) -> Any:
         ValidationError: the body breaks the schema.
 
     """
-    body = request.get_data(cache=False)
+    body = request.get_data()
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
         # Werkzeug cuts a chunked body off at the limit without a word.
         raise RequestEntityTooLarge
@@ -35,6 +36,21 @@ def read(schema: Schema) -> Any:
     if not isinstance(value, dict):
         raise BadRequest("The request body must be a JSON object.")
     return schema.load(value)
+
+
+class Nothing(RequestSchema):
+    """The body of a call that says everything in its path."""
+
+
+def read_nothing() -> None:
+    """Take no body or an empty object; refuse any field, for the caller means something by it.
+
+    Raises:
+        what `read` raises.
+
+    """
+    if request.get_data(cache=True):
+        read(Nothing())
 
 
 def read_hosts(schema: Schema) -> list[int]:

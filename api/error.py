@@ -16,12 +16,15 @@ from api.codec import shorten, shown
 from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
 from api.user import IllegalUser, UserExists
 from dag.error import (
+    AgentUnavailable,
     DuplicateHost,
     HostsInUse,
     MusterError,
     PartitionMismatch,
     StoreUnavailable,
+    TooManyWaiting,
     UnknownHosts,
+    UnknownProcess,
     UnknownSubtask,
     UnknownTask,
 )
@@ -87,6 +90,10 @@ def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _too_many(error: TooManyWaiting, _: HostsNamed) -> Refusal:
+    return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
     return lambda error, _: Refusal(code, status, str(error), target)
 
@@ -100,6 +107,9 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
     UserExists: _plain(ILLEGAL_ARGUMENT, 400, "name"),
     IllegalUser: _plain(ILLEGAL_ARGUMENT, 400, "name"),
+    AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
+    UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
+    TooManyWaiting: _too_many,
     PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
 }
 _HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}

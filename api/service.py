@@ -6,6 +6,7 @@ from typing import cast
 from flask import current_app
 
 from api.user import UserStore
+from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -15,12 +16,13 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users and the settings of one app."""
+    """The tasks, the hosts, the users and the settings of one app, and its way to wait for hosts."""
 
     store: Store
     registry: HostRegistry
     users: UserStore
     settings: Settings
+    watch: Watch
 
 
 def services() -> Services:

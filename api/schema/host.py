@@ -4,16 +4,17 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, Address, QueryWhole, RequestSchema, TextMap, Whole, text
+from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
+from api.schema.page import Page
 from dag.host import Host, HostStatus
+from dag.registry import SORTS
 
-LARGEST_PAGE = 2**31 - 1
-MOST_A_PAGE = 2000
 _PORT = (1, 65535)
 _LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.@\\$+-]{0,63}"
 # A profile names a file and a zone a queue: no slashes, no leading dot.
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _STATUS_WORDS = frozenset(HostStatus)
+_SORTS = tuple(f"{name}{order}" for name in SORTS for order in ("", ",asc", ",desc"))
 
 
 class HostBasicData(Schema):
@@ -105,14 +106,12 @@ class Statuses(fields.Field[tuple[HostStatus, ...]]):
         return tuple(HostStatus(word) for word in words if word)
 
 
-class HostPage(RequestSchema):
-    """The query of the list of hosts: page from 1, size to 2000 (default 10), sort "id,asc" or "id,desc"."""
+class HostPage(Page):
+    """The query of the list of hosts: a page, status, keyword, and sort such as "id", "name,asc" or "status,desc"."""
 
-    page = QueryWhole(1, LARGEST_PAGE, load_default=1)
-    size = QueryWhole(1, MOST_A_PAGE, load_default=10)
     sort = fields.String(
         load_default="id,asc",
-        validate=validate.OneOf(("id", "id,asc", "id,desc"), error='must be "id,asc" or "id,desc"'),
+        validate=validate.OneOf(_SORTS, error=f'must be one of {", ".join(SORTS)}, with ",asc" or ",desc"'),
     )
     status = Statuses(load_default=())
     keyword = text(load_default="")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import fakeredis
@@ -16,7 +16,7 @@ from api.app import create_app
 from api.user import Permission, UserStore
 from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
-from dag.host import Host
+from dag.host import Agent, AgentStatus, Host
 from dag.registry import HostRegistry
 from dag.store import Store
 
@@ -161,6 +161,8 @@ def test_hosts_are_forgotten_all_or_none(api: Api) -> None:
         ("?page=2&size=2", [3], 3),
         ("?page=9&size=2000", [], 3),
         ("?sort=id,desc&size=1", [3], 3),
+        ("?sort=name,desc&size=2", [3, 2], 3),
+        ("?sort=innerIpAddress&page=2&size=2", [3], 3),
         ("?keyword=WEB-2", [2], 1),
         ("?status=NEW,ONLINE", [1, 2, 3], 3),
         ("?status=ONLINE&status=OFFLINE", [], 0),
@@ -174,7 +176,7 @@ def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
 
 
 NONSENSE = """page=0 page=-1 page=x page=1.0 page=1_0 page=%D9%A1 page= page=99999999999 page=1&page=2 size=0
-size=2001 sort=name sort=id,up status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
+size=2001 sort=user sort=id,up sort=name,id status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
 
 
 @pytest.mark.parametrize("query", NONSENSE.split())
@@ -196,3 +198,29 @@ def test_a_name_forges_no_line_of_the_log(api: Api) -> None:
         refused(api.post(CREATE, {"x\nforged": 1}), 400, 10001)
     assert len(lines) == 1
     assert "\n" not in lines[0]["reason"] + lines[0]["target"]
+
+
+def test_a_host_is_forgotten_by_its_path_unless_a_task_uses_it(api: Api) -> None:
+    api.store.submit(BATCH_RESTART, [3], creator="admin", executor="x", trace_id="t")
+    before = api.dump()
+    found = refused(api.client.delete("/compute/hosts/3", auth=ADMIN), 409, 40000)
+    assert found["subErrors"] == [
+        {"object": "request", "field": "hostId", "rejectedValue": 3, "message": "Task 1 holds host 3 or waits for it."}
+    ]
+    refused(api.client.delete("/compute/hosts/9", auth=ADMIN), 404, 10002)
+    refused(api.client.delete("/compute/hosts/1", auth=VIEWER), 403, 30014)
+    assert api.dump() == before
+    assert api.client.delete("/api/v2/compute/hosts/1", auth=ADMIN).status_code == 200
+    refused(api.get("/compute/hosts/1"), 404, 10002)
+
+
+def test_the_status_of_hosts_follows_what_was_seen(api: Api) -> None:
+    seen = {"1": Agent(AgentStatus.STARTED, seen_at=1), "2": Agent(AgentStatus.UNKNOWN, unreachable="no answer")}
+    for host, agent in seen.items():
+        api.redis.hset(api.store.keys.agents, host, json.dumps(asdict(agent)))
+    wanted = ["ONLINE", "OFFLINE", "NEW"]
+    assert [h["status"] for h in json.loads(api.get("/compute/hosts").data)["data"]["contents"]] == wanted
+    assert [json.loads(api.get(f"/compute/hosts/{n}").data)["data"]["status"] for n in (1, 2, 3)] == wanted
+    for status, ids in (("ONLINE", [1]), ("OFFLINE,NEW", [2, 3]), ("DELETING", [])):
+        data = json.loads(api.get(f"/compute/hosts?status={status}").data)["data"]
+        assert [host["id"] for host in data["contents"]] == ids

@@ -1,0 +1,13 @@
+"""The query of every list: which page, and how large."""
+
+from api.schema.field import QueryWhole, RequestSchema
+
+LARGEST_PAGE = 2**31 - 1
+MOST_A_PAGE = 2000
+
+
+class Page(RequestSchema):
+    """Page from 1, size to 2000 (default 10)."""
+
+    page = QueryWhole(1, LARGEST_PAGE, load_default=1)
+    size = QueryWhole(1, MOST_A_PAGE, load_default=10)
