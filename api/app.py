@@ -7,6 +7,7 @@ from api import envelope, error
 from api.codec import OrjsonProvider
 from api.resource.agents import agents
 from api.resource.health import health
+from api.resource.host_import import host_import
 from api.resource.hosts import hosts
 from api.resource.processes import processes
 from api.resource.tasks import tasks
@@ -43,7 +44,7 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     app.before_request(envelope.open_call)
     app.after_request(_guard_answer)
     error.register(app)
-    for blueprint in (agents, processes, hosts, tasks):
+    for blueprint in (agents, processes, hosts, host_import, tasks):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
     app.register_blueprint(health)

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.codec import shorten, shown
 from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
+from api.inventory.row import InventoryError
 from api.user import IllegalUser, UserExists
 from dag.error import (
     AgentUnavailable,
@@ -90,6 +91,14 @@ def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _inventory(error: InventoryError, _: HostsNamed) -> Refusal:
+    subs = [
+        SubError("HostImport", ", ".join(filter(None, (fault.where, fault.field))), fault.value, fault.message)
+        for fault in error.faults[:MOST_SHOWN]
+    ]
+    return Refusal(ILLEGAL_ARGUMENT, 400, f"Illegal argument content: {error}", "content", subs)
+
+
 def _too_many(error: TooManyWaiting, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -110,6 +119,7 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
     UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
     TooManyWaiting: _too_many,
+    InventoryError: _inventory,
     PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
 }
 _HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}

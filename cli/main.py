@@ -18,6 +18,7 @@ import typer
 
 from cli.data import DEFAULT as DEFAULT_DATA
 from cli.error import CommandError, UsageError
+from cli.host_command import JsonFlag, host_commands
 from cli.interrupt import StopAsked
 from config.load import SettingError, load
 from config.settings import Settings
@@ -32,10 +33,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-host_commands = typer.Typer(help="Enrol hosts.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(host_commands, name="hosts")
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
 
 
@@ -182,35 +181,6 @@ def config(as_json: JsonFlag = False) -> None:
         return
     rows = [(item.key, item.value, item.unit, item.source, item.why) for item in shown]
     print_table(("setting", "value", "unit", "source", "why"), rows)
-
-
-@host_commands.command(
-    "import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw"
-)
-def import_hosts(
-    file: Annotated[Path, typer.Argument(help="Inventory: a .json list of hosts, or .csv with a header")],
-    api: Annotated[str, typer.Option(help="The API's URL")] = "http://127.0.0.1:8480",
-    user: Annotated[str, typer.Option(help="Who calls")] = "admin",
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with the password [default: $MUSTER_PASSWORD, else asked for]")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
-    zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
-    ssh_user: Annotated[str, typer.Option(help="SSH login of hosts that name none")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Enrol the hosts of an inventory; those that are enrolled already are skipped.
-
-    Fields: address (required), name, ssh_port, user, profile, zone, variables, labels. In CSV each variable has a
-    column such as var.home, each label one such as label.rack. Nothing is enrolled when any host is wrong.
-    """
-    from cli.client import ApiClient
-    from cli.inventory import enrol, read_inventory, read_password, report
-
-    entries = read_inventory(file, {"profile": profile, "zone": zone, "user": ssh_user})
-    with ApiClient(api, user, read_password(password_file)) as client:
-        report(enrol(client, entries, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ class SshSettings:
 
     user: str = option("admin", "name", "login where a host names none")
     key_file: str = option("", "file", "private key; empty: only what the agent offers")
-    passphrase: str = option("", "password", "of the private key", secret=True)
+    key_dir: str = option("", "directory", "more private keys, each named by the id of a host's credential")
+    passphrase: str = option("", "password", "of the private keys", secret=True)
     use_agent: bool = option(False, "yes/no", "offer the keys of the running ssh-agent")
     known_hosts: str = option("~/.ssh/known_hosts", "file", "host keys, always checked; an unknown host is refused")
     connect_timeout_seconds: float = option(10.0, "s", "TCP, banner and login each", least=0.1)

@@ -224,3 +224,78 @@ def test_the_status_of_hosts_follows_what_was_seen(api: Api) -> None:
     for status, ids in (("ONLINE", [1]), ("OFFLINE,NEW", [2, 3]), ("DELETING", [])):
         data = json.loads(api.get(f"/compute/hosts?status={status}").data)["data"]
         assert [host["id"] for host in data["contents"]] == ids
+
+
+IMPORT = "/compute/hosts/import"
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+def test_an_inventory_is_imported_but_for_what_is_enrolled(api: Api, prefix: str) -> None:
+    content = "[web]\n10.0.0.2\nnew[1:2] ansible_port=2222 http_port=80\n"
+    body = {"format": "ini", "content": content, "zone": "east"}
+    before = api.dump()
+    dry = json.loads(api.post(prefix + IMPORT, {**body, "dryRun": True}).data)["data"]
+    assert [(host["id"], host["name"]) for host in dry["contents"]] == [(None, "new1"), (None, "new2")]
+    assert api.dump() == before
+    done = json.loads(api.post(prefix + IMPORT, body).data)["data"]
+    assert [(host["id"], host["sshPort"], host["zone"]) for host in done["contents"]] == [
+        (4, 2222, "east"),
+        (5, 2222, "east"),
+    ]
+    assert done["skipped"] == [{"id": 2, "innerIpAddress": "10.0.0.2", "sshPort": 22, "name": "10.0.0.2"}]
+    assert done["ignoredVariables"] == ["http_port"]
+    assert json.loads(api.get("/compute/hosts/4").data)["data"] == done["contents"][0]
+    again = json.loads(api.post(prefix + IMPORT, body).data)["data"]
+    assert (again["contents"], len(again["skipped"])) == ([], 3)
+
+
+def test_an_import_is_all_or_nothing_and_names_every_fault(api: Api) -> None:
+    before = api.dump()
+    content = "address,ssh_port,var.key\na,22,\nb,0,\nc,22,hunter2\x01\n"
+    answer = api.post(IMPORT, {"format": "csv", "content": content})
+    found = refused(answer, 400, 10001)
+    assert [(sub["field"], sub["message"], sub["rejectedValue"]) for sub in found["subErrors"]] == [
+        ("line 3, ssh_port", "must be positive", 0),
+        ("line 4, variables.key", "must have at most 1024 characters and no control characters", None),
+    ]
+    assert (found["target"], "hunter2" in answer.text) == ("content", False)
+    assert found["message"] == "Illegal argument content: line 3, ssh_port: must be positive (2 faults)"
+    many = refused(api.post(IMPORT, {"format": "ini", "content": f"n[1:{LIMIT + 1}]"}), 400, 10001)
+    assert f"names {LIMIT + 1} hosts; one import may name at most {LIMIT}" in many["message"]
+    assert api.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"content": "a"}, "format"),
+        ({"format": "ini"}, "content"),
+        ({"format": "xml", "content": "a"}, "format"),
+        ({"format": "ini", "content": ["a"]}, "content"),
+        ({"format": "ini", "content": "a", "zone": "a b"}, "zone"),
+        ({"format": "ini", "content": "a", "dryRun": "yes"}, "dryRun"),
+        ({"format": "ini", "content": "a", "file": "x"}, "file"),
+    ],
+)
+def test_an_import_that_makes_no_sense_names_its_field(api: Api, body: dict[str, Any], field: str) -> None:
+    before = api.dump()
+    assert field in {sub["field"] for sub in refused(api.post(IMPORT, body), 400, 10001)["subErrors"]}
+    refused(api.post(IMPORT, body, auth=VIEWER), 403, 30014)
+    assert api.dump() == before
+
+
+def test_a_host_that_somebody_else_enrols_meanwhile_is_skipped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, calls = HostRegistry.known, list[int]()
+
+    def late(self: HostRegistry, places: Any) -> dict[tuple[str, int], int]:
+        found = known(self, places)
+        if not calls:
+            api.registry.create([Host(0, "b")])
+        calls.append(1)
+        return found
+
+    monkeypatch.setattr(HostRegistry, "known", late)
+    done = json.loads(api.post(IMPORT, {"format": "ini", "content": "a\nb\n"}).data)["data"]
+    assert [host["name"] for host in done["contents"]] == ["a"]
+    assert [host["name"] for host in done["skipped"]] == ["b"]
+    assert len(calls) == 2
