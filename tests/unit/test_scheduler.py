@@ -13,6 +13,7 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import ReadyStream
 from dag.error import StoreUnavailable
 from dag.host import Host
+from dag.inquiry import Inquiries
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
@@ -221,6 +222,16 @@ def test_a_deleted_host_is_handed_out_all_the_same(bench: Bench) -> None:
     bench.redis.hdel(bench.store.keys.hosts, str(bench.hosts[0]))
     bench.scheduler().tick()
     assert [(d.host_id, d.address) for d in bench.kept.take()] == [(bench.hosts[0], ""), (bench.hosts[1], "10.0.0.2")]
+
+
+def test_an_inquiry_goes_to_its_hosts_shard_and_holds_nothing(bench: Bench) -> None:
+    assert Inquiries(bench.store).ask(bench.hosts[1], seconds=0.01) is None
+    assert Inquiries(bench.store).ask(99, seconds=0.01) is None
+    bench.scheduler().tick()
+    queue = shard_of(bench.hosts[1], "default", 8)
+    assert bench.kept.inquiries == [Inquiry(bench.hosts[1], 1, queue, "10.0.0.2")]
+    assert bench.redis.xlen(bench.store.keys.ready) == 0
+    assert bench.redis.hgetall(bench.store.keys.holders) == {}
 
 
 def test_a_message_of_an_unknown_kind_does_not_stop_the_others(bench: Bench) -> None:
