@@ -1,7 +1,6 @@
 """Questions about hosts on fakeredis and a real server: joined, answered once for all, kept for a while."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,8 +35,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(redis: Redis) -> Iterator[Bench]:
-    yield Bench(redis)
+def bench(redis: Redis) -> Bench:
+    return Bench(redis)
 
 
 def in_threads(count: int, ask: Any) -> tuple[list[threading.Thread], list[Any]]:

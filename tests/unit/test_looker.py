@@ -118,12 +118,6 @@ def test_an_inquiry_that_nobody_waits_for_does_not_touch_the_host(bench: Bench) 
     assert bench.host.scripts == []
 
 
-def test_a_look_raises_no_token_and_takes_no_lock(bench: Bench) -> None:
-    bench.look()
-    [script] = bench.host.scripts
-    assert [words for words in ("flock -", "mktemp -", "mkdir -", '>"$base') if words in script] == []
-
-
 @pytest.mark.parametrize(
     "error", [HostUnreachable("no answer"), AuthenticationFailed("refused"), ConnectionLost("cut")]
 )
