@@ -27,19 +27,32 @@ class Sight:
 
 
 class Watch:
-    """Half of the API's threads may wait for hosts at once: dead ones must not keep everybody else out."""
+    """Waits for hosts; a call does so inside of `waiting`."""
 
     def __init__(self, store: Store, registry: HostRegistry, settings: ApiSettings) -> None:
         self._store, self._registry, self._settings = store, registry, settings
         self._inquiries = Inquiries(store)
         self._places = threading.BoundedSemaphore(max(1, settings.threads // 2))
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait inside the block; half of the API's threads may do so at once: dead hosts must not keep others out.
+
+        Raises:
+            TooManyWaiting: so many do already; nothing was done.
+        """
+        if not self._places.acquire(blocking=False):
+            raise TooManyWaiting
+        try:
+            yield
+        finally:
+            self._places.release()
+
     def look(self, host: Host, *, anew: bool = False) -> Sight:
         """Return what a worker sees on the host now.
 
         Raises:
             AgentUnavailable: the host can't be reached, or nobody answered in time.
-            TooManyWaiting: too many calls wait already.
         """
         look = self._ask(host, anew=anew)
         if look is None:
@@ -51,7 +64,6 @@ class Watch:
 
         Raises:
             AgentUnavailable: the host can't be reached, or nobody answers and nobody has ever seen the agent.
-            TooManyWaiting: too many calls wait already.
         """
         look = self._ask(host, anew=False)
         if look is not None:
@@ -66,11 +78,9 @@ class Watch:
 
         Raises:
             AgentUnavailable: it failed, or has not ended in time; it then runs on by itself.
-            TooManyWaiting: too many calls wait already; the task runs by itself.
         """
         seconds = self._settings.operation_seconds
-        with self._waiting():
-            ended = await_end(self._store, task_id, seconds=seconds)
+        ended = await_end(self._store, task_id, seconds=seconds)
         follow = f"follow it at /tasks/instances/{task_id}"
         if not ended:
             holder = holder_of(self._store, host.id)
@@ -83,8 +93,7 @@ class Watch:
             raise AgentUnavailable(f"Task {task_id} failed on host {host.id}: {last_words(self._store, task_id)}")
 
     def _ask(self, host: Host, *, anew: bool) -> Look | None:
-        with self._waiting():
-            look = self._inquiries.ask(host.id, seconds=self._settings.look_seconds, anew=anew)
+        look = self._inquiries.ask(host.id, seconds=self._settings.look_seconds, anew=anew)
         if look is not None and look.reason:
             raise AgentUnavailable(f"Host {host.id}: {look.reason}{self._last_seen(host)}")
         return look
@@ -96,15 +105,6 @@ class Watch:
     def _last_seen(self, host: Host) -> str:
         agent = self._registry.agent(host.id)
         return f" Its agent was last seen {agent.status} at {iso(agent.seen_at)}." if agent and agent.seen_at else ""
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
-            raise TooManyWaiting
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 def _remembered(agent: Agent) -> Look:

@@ -74,8 +74,11 @@ class Inquiries:
         """
         keys, until = self._store.keys, time.monotonic() + seconds
         names = [keys.inquiry(host_id), keys.inquiry_ids, keys.ready]
-        number = int(self._store.scripts.call("inquire", names, host_id, int(seconds * 1000) + 1000, int(anew)))
+        stands_ms = int(seconds * 1000) + 1000
         while True:
+            # Again in each round: an inquiry that we have joined, its message lost, may run out while we wait.
+            number = int(self._store.scripts.call("inquire", names, host_id, stands_ms, int(anew)))
+            anew = False
             left = until - time.monotonic()
             block = max(1, int(min(left, SLICE_SECONDS) * 1000))
             with translated():

@@ -26,7 +26,7 @@ processes = Blueprint("processes", __name__)
 @require(Permission.HOST_VIEWER)
 def get_agent(host_id: int) -> Response:
     """Answer with the agent as it is now, or as it was last seen."""
-    return success(render_agent.agent(services().watch.see(services().registry.get(host_id))))
+    return success(render_agent.agent(_see(host_id)))
 
 
 @processes.get("/compute/hosts/<id:host_id>/agent/processes")
@@ -34,7 +34,7 @@ def get_agent(host_id: int) -> Response:
 def list_processes(host_id: int) -> Response:
     """Answer with one page of the agent's processes as they are now, or as they were last seen."""
     q = read_query(Page())
-    found = render_agent.processes(services().watch.see(services().registry.get(host_id)))
+    found = render_agent.processes(_see(host_id))
     shown = found[(q["page"] - 1) * q["size"] : q["page"] * q["size"]]
     return success(render.page(shown, number=q["page"], size=q["size"], total=len(found)))
 
@@ -53,16 +53,23 @@ def stop_process(host_id: int, process_id: int) -> Response:
     return _operate(host_id, process_id, process_stop)
 
 
+def _see(host_id: int) -> Sight:
+    host, watch = services().registry.get(host_id), services().watch
+    with watch.waiting():
+        return watch.see(host)
+
+
 def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition]) -> Response:
     read_nothing()
     host, watch = services().registry.get(host_id), services().watch
-    process = _find(watch.look(host), process_id)
-    if not process.operable:
-        raise AgentUnavailable(
-            f"{process.name} can't be controlled alone: profile {host.profile} has no start and stop for it."
-        )
-    watch.await_end(submit(operation(process.name), [host_id]), host)
-    sight = watch.look(host, anew=True)
+    with watch.waiting():
+        process = _find(watch.look(host), process_id)
+        if not process.operable:
+            raise AgentUnavailable(
+                f"{process.name} can't be controlled alone: profile {host.profile} has no start and stop for it."
+            )
+        watch.await_end(submit(operation(process.name), [host_id]), host)
+        sight = watch.look(host, anew=True)
     return success(render_agent.process(sight, _find(sight, process_id)))
 
 

@@ -86,6 +86,18 @@ def test_a_late_answer_of_an_older_inquiry_does_not_end_the_newer(bench: Bench) 
     assert [look.reason for look in found] == [""]
 
 
+def test_who_waits_for_a_lost_inquiry_makes_a_new_one_once_it_has_run_out(bench: Bench) -> None:
+    bench.inquiries.ask(1, seconds=0.01)
+    [(_, lost)] = bench.asked()
+    threads, found = in_threads(1, lambda: Inquiries(bench.store).ask(1, seconds=20))
+    until(lambda: len(bench.asked()) == 2)
+    (_, _lost), (_, number) = bench.asked()
+    assert number == lost + 1
+    bench.answer(1, number)
+    threads[0].join()
+    assert [look.version for look in found] == ["v1"]
+
+
 def test_nothing_is_left_of_an_inquiry(bench: Bench) -> None:
     bench.inquiries.ask(1, seconds=0.01)
     [(_, number)] = bench.asked()
