@@ -1,7 +1,7 @@
 """Answers inquiries: looks at a host for whoever waits for it at the API."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -54,7 +54,9 @@ class Looker:
             return Look(reason=f"Unexpected {type(error).__name__}; the worker's log has more."), None
         if look.reason:
             return look, reached(self.hosts, host_id)
-        return look, looked(self.hosts, host_id, look)
+        agent = looked(self.hosts, host_id, look)
+        # A stopped agent does not tell its version.
+        return replace(look, version=agent.version), agent
 
     def _run(self, host_id: int) -> Look:
         host = self.hosts.get(host_id)

@@ -129,7 +129,7 @@ def test_a_host_out_of_reach_is_told_and_offline_and_keeps_what_was_seen(bench: 
     assert bench.agent == Agent(AgentStatus.STARTED, "v1", {"a": 1}, seen_at=5, unreachable=str(error))
     assert bench.registry.observe(1).status is HostStatus.OFFLINE
     bench.host.answer = printed
-    bench.look()
+    assert bench.look().version == "v1"
     assert (bench.agent.unreachable, bench.agent.version) == ("", "v1")
 
 
