@@ -11,12 +11,15 @@ from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
 from api.resource.health import health
+from api.resource.host_import import host_import
 from api.resource.hosts import hosts
+from api.resource.processes import processes
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
 from api.service import NAME, Services
 from api.user import UserStore
+from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -40,7 +43,8 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
-    app.extensions[NAME] = Services(store, registry, users, open_access(users, settings.api), settings)
+    access, watch = open_access(users, settings.api), Watch(store, registry, settings.api)
+    app.extensions[NAME] = Services(store, registry, users, access, settings, watch)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False
@@ -48,7 +52,7 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     app.after_request(_guard_answer)
     app.after_request(trail.record)
     error.register(app)
-    for blueprint in (agents, hosts, tasks, user_routes, tokens, access_keys, audit):
+    for blueprint in (agents, processes, hosts, host_import, tasks, user_routes, tokens, access_keys, audit):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
     app.register_blueprint(health)

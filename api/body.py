@@ -8,6 +8,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from api.codec import parse
 from api.error import HostsNamed
+from api.schema.field import RequestSchema
 
 
 def body_bytes() -> bytes:
@@ -46,6 +47,21 @@ def read(schema: Schema) -> Any:
     if not isinstance(value, dict):
         raise BadRequest("The request body must be a JSON object.")
     return schema.load(value)
+
+
+class Nothing(RequestSchema):
+    """The body of a call that says everything in its path."""
+
+
+def read_nothing() -> None:
+    """Take no body or an empty object; refuse any field, for the caller means something by it.
+
+    Raises:
+        what `read` raises.
+
+    """
+    if request.get_data(cache=True):
+        read(Nothing())
 
 
 def read_hosts(schema: Schema) -> list[int]:

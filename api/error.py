@@ -17,16 +17,20 @@ from api.cipher import WrongKey
 from api.codec import shorten, shown
 from api.credential import TooManyCredentials, UnknownCredential
 from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
+from api.inventory.row import InventoryError
 from api.throttle import TooManyAttempts, TooManyCalls
 from api.user import IllegalUser, LastAdministrator, UnknownUser, UserExists
 from dag.error import (
+    AgentUnavailable,
     DuplicateHost,
     HostsInUse,
     MusterError,
     NotDurable,
     PartitionMismatch,
     StoreUnavailable,
+    TooManyWaiting,
     UnknownHosts,
+    UnknownProcess,
     UnknownSubtask,
     UnknownTask,
 )
@@ -101,6 +105,18 @@ def _slowed(code: int) -> Callable[[Any, HostsNamed], Refusal]:
     return lambda error, _: Refusal(code, 429, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
+def _inventory(error: InventoryError, _: HostsNamed) -> Refusal:
+    subs = [
+        SubError("HostImport", ", ".join(filter(None, (fault.where, fault.field))), fault.value, fault.message)
+        for fault in error.faults[:MOST_SHOWN]
+    ]
+    return Refusal(ILLEGAL_ARGUMENT, 400, f"Illegal argument content: {error}", "content", subs)
+
+
+def _too_many(error: TooManyWaiting, _: HostsNamed) -> Refusal:
+    return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
     return lambda error, _: Refusal(code, status, str(error), target)
 
@@ -123,6 +139,10 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     TooManyCalls: _slowed(ILLEGAL_ARGUMENT),
     TooManyAttempts: _slowed(NOT_AUTHENTICATED),
     WrongKey: lambda _error, _named: UNKNOWN_CAUSE,
+    AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
+    UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
+    TooManyWaiting: _too_many,
+    InventoryError: _inventory,
     PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
 }
 _HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}

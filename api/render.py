@@ -15,14 +15,10 @@ def submission(task: Task) -> dict[str, Any]:
     nodes READY (PENDING where their host is busy with an earlier task), the rest PENDING.
     """
     return {
-        "context": {
-            "listMap": {"host_ids": [str(host) for host in task.host_ids]},
-            "parallel": False,
-            "parallelIdx": -1,
-            "stringMap": {"prohibit_rollback": "true" if task.prohibit_rollback else "false"},
-        },
+        "context": _context(task),
         "creator": task.creator,
         "executor": task.executor,
+        **_host(task),
         "id": task.id,
         "name": task.name,
         "operation": Operation.EXECUTE.value,
@@ -32,6 +28,21 @@ def submission(task: Task) -> dict[str, Any]:
         "taskDefinitionId": -1,
         "type": "MANUAL",
     }
+
+
+def _context(task: Task) -> dict[str, Any]:
+    strings = {"prohibit_rollback": "true" if task.prohibit_rollback else "false"}
+    lists: dict[str, list[str]] = {}
+    if task.single:
+        strings["host_id"] = str(task.host_ids[0])
+    else:
+        lists["host_ids"] = [str(host) for host in task.host_ids]
+    return {"listMap": lists, "parallel": False, "parallelIdx": -1, "stringMap": strings}
+
+
+def _host(task: Task) -> dict[str, int]:
+    """Return the `hostId` that a task on a single host has at its top level."""
+    return {"hostId": task.host_ids[0]} if task.single else {}
 
 
 def _as_submitted(node: Node) -> dict[str, Any]:
@@ -48,6 +59,7 @@ def detail(task: Task, creator_id: int) -> dict[str, Any]:
         "creator": {"id": creator_id, "name": task.creator},
         "executor": task.executor,
         "finishTime": iso_or_none(task.finished_at),
+        **_host(task),
         "id": task.id,
         "name": task.name,
         "operation": task.operation.value,

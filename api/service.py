@@ -7,6 +7,7 @@ from flask import current_app
 
 from api.access import Access
 from api.user import UserStore
+from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -16,13 +17,14 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, and the settings of one app."""
+    """The tasks, the hosts, the users, who may call, the settings of one app, and its way to wait for hosts."""
 
     store: Store
     registry: HostRegistry
     users: UserStore
     access: Access
     settings: Settings
+    watch: Watch
 
 
 def services() -> Services:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -12,6 +12,14 @@ PREFIX = "/api/v2"
 LARGEST_PAGE = 2000
 TIMEOUT_SECONDS = 30.0
 MOST_SHOWN = 3
+
+
+class Refused(CommandError):
+    """The API refuses a call; `reason` is what it said, `details` are its faults by place ("line 3, zone: ...")."""
+
+    def __init__(self, url: str, reason: str, details: Sequence[str]) -> None:
+        self.reason, self.details = reason, tuple(details)
+        super().__init__(f"The API at {url} refuses: {'; '.join([reason, *details])}")
 
 
 class ApiClient:
@@ -31,14 +39,28 @@ class ApiClient:
     def __exit__(self, *_details: object) -> None:
         self._http.close()
 
-    def hosts(self) -> Iterator[dict[str, Any]]:
-        """Yield all enrolled hosts."""
-        yield from self._all(f"{PREFIX}/compute/hosts")
+    def hosts(self, **filters: str) -> Iterator[dict[str, Any]]:
+        """Yield the enrolled hosts that pass the filters (keyword, status; empty ones count for nothing), sorted."""
+        yield from self._all(f"{PREFIX}/compute/hosts", **filters)
 
     def enrol(self, body: dict[str, Any]) -> list[dict[str, Any]]:
         """Enrol the hosts of a body of `batchCreate` and return them with their ids."""
         contents: list[dict[str, Any]] = self._call("POST", f"{PREFIX}/compute/hosts/batchCreate", body)["contents"]
         return contents
+
+    def import_hosts(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Enrol the hosts of an inventory (`format`, `content`) and return which were new, known, ignored."""
+        answer: dict[str, Any] = self._call("POST", f"{PREFIX}/compute/hosts/import", body)
+        return answer
+
+    def forget(self, host_ids: Sequence[int]) -> None:
+        """Forget all of these hosts or none."""
+        self._call("POST", f"{PREFIX}/compute/hosts/batchDelete", {"hostIdList": list(host_ids)})
+
+    def agent(self, host_id: int) -> dict[str, Any]:
+        """Return the agent of a host as it is now."""
+        agent: dict[str, Any] = self._call("GET", f"{PREFIX}/compute/hosts/{host_id}/agent")
+        return agent
 
     def restart_agents(self, host_ids: Sequence[int]) -> dict[str, Any]:
         """Submit the restart of the agents of these hosts and return the task."""
@@ -51,10 +73,12 @@ class ApiClient:
         task: dict[str, Any] = self._call("GET", f"{PREFIX}/tasks/instances/{task_id}")
         return task
 
-    def _all(self, path: str) -> Iterator[dict[str, Any]]:
+    def _all(self, path: str, **filters: str) -> Iterator[dict[str, Any]]:
+        query = {name: value for name, value in filters.items() if value}
         number = pages = 1
         while number <= pages:
-            data = self._call("GET", f"{path}?size={LARGEST_PAGE}&page={number}")
+            page = urlencode({**query, "size": LARGEST_PAGE, "page": number})
+            data = self._call("GET", f"{path}?{page}")
             yield from data["contents"]
             pages = data["page"]["totalPages"]
             number += 1
@@ -73,7 +97,7 @@ class ApiClient:
                 f"{self.url} answers with no JSON (HTTP {response.status_code}): no Muster API?"
             ) from None
         if not response.is_success:
-            raise CommandError(f"The API at {self.url} refuses: {_reason(envelope, response.status_code)}")
+            raise Refused(self.url, *_reason(envelope, response.status_code))
         return envelope.get("data")
 
 
@@ -84,7 +108,7 @@ def _base(url: str) -> str:
     return url.rstrip("/").removesuffix(PREFIX)
 
 
-def _reason(envelope: Any, status: int) -> str:
+def _reason(envelope: Any, status: int) -> tuple[str, list[str]]:
     error = envelope.get("error", {}) if isinstance(envelope, dict) else {}
-    subs = [f"{sub['field']}: {sub['message']}" for sub in error.get("subErrors", [])[:MOST_SHOWN]]
-    return "; ".join([error.get("message") or f"HTTP {status}", *subs])
+    details = [f"{sub['field']}: {sub['message']}" for sub in error.get("subErrors", [])[:MOST_SHOWN]]
+    return error.get("message") or f"HTTP {status}", details

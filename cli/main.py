@@ -16,8 +16,9 @@ from typing import Annotated
 
 import typer
 
-from cli.command.calling import Calling
+from cli.command.calling import JsonFlag
 from cli.command.credentials import access_keys, tokens
+from cli.command.hosts import hosts
 from cli.command.users import users
 from cli.data import DEFAULT as DEFAULT_DATA
 from cli.error import CommandError, UsageError
@@ -35,13 +36,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-host_commands = typer.Typer(help="Enrol hosts.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(host_commands, name="hosts")
+app.add_typer(hosts, name="hosts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.add_typer(access_keys, name="access-keys")
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
 
 
@@ -188,34 +187,6 @@ def config(as_json: JsonFlag = False) -> None:
         return
     rows = [(item.key, item.value, item.unit, item.source, item.why) for item in shown]
     print_table(("setting", "value", "unit", "source", "why"), rows)
-
-
-@host_commands.command(
-    "import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw"
-)
-def import_hosts(
-    file: Annotated[Path, typer.Argument(help="Inventory: a .json list of hosts, or .csv with a header")],
-    api: Annotated[str, typer.Option(help="The API's URL")] = "http://127.0.0.1:8480",
-    user: Annotated[str, typer.Option(help="Who calls")] = "admin",
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with the password [default: $MUSTER_PASSWORD, else asked for]")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
-    zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
-    ssh_user: Annotated[str, typer.Option(help="SSH login of hosts that name none")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Enrol the hosts of an inventory; those that are enrolled already are skipped.
-
-    Fields: address (required), name, ssh_port, user, profile, zone, variables, labels. In CSV each variable has a
-    column such as var.home, each label one such as label.rack. Nothing is enrolled when any host is wrong.
-    """
-    from cli.inventory import enrol, read_inventory, report
-
-    entries = read_inventory(file, {"profile": profile, "zone": zone, "user": ssh_user})
-    with Calling(api, user, password_file).client() as client:
-        report(enrol(client, entries, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
 
 
 if __name__ == "__main__":

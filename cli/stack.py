@@ -17,7 +17,7 @@ from cli.client import ApiClient
 from cli.data import DataDirectory, open_data
 from cli.embedded import HOST, EmbeddedServer
 from cli.interrupt import raise_on_stop
-from cli.inventory import enrol, read_inventory
+from cli.inventory import import_inventory
 from cli.port import choose, free_port, reachable, require_free
 from cli.supervisor import Program, Supervisor, muster
 from config.load import Loaded
@@ -92,7 +92,7 @@ class Stack:
         self._await_programs(ready)
         if self.data.state.hosts:
             with self.client(ready) as client:
-                enrol(client, read_inventory(self.data.fleet / "inventory.json"))
+                import_inventory(client, self.data.fleet / "inventory.json")
         return ready
 
     def client(self, ready: Ready) -> ApiClient:

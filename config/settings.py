@@ -38,6 +38,10 @@ class ApiSettings:
     max_body_bytes: int = option(
         4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024
     )
+    look_seconds: float = option(
+        12.0, "s", "how long a call waits for a look at a host: longer than ssh.connect_timeout_seconds", least=0.1
+    )
+    operation_seconds: float = option(30.0, "s", "how long a call waits for one process to be restarted", least=0.1)
     request_timeout_seconds: int = option(60, "s", "a request that takes longer loses its connection", least=1)
     server_name: str = option("", "name", "the envelope's `server`; empty: host name and process id")
     admin_user: str = option("admin", "name", "the first user, made where there is none")
@@ -78,6 +82,8 @@ class WorkerSettings:
     threads: int = option(32, "threads", "nodes at once; nearly all their time is waiting for SSH", least=1)
     zone: str = option("default", "name", "the network area whose hosts this worker reaches")
     profile_dir: str = option("", "directory", "your own agent profiles, looked at before the built-in ones")
+    look_seconds: float = option(10.0, "s", "a look at what runs on a host is ended after so long", least=1)
+    look_keep_seconds: float = option(2.0, "s", "a look answers the same question for so long", least=0)
     drain_seconds: float = option(60.0, "s", "how long a stopping worker may finish what runs", least=0)
 
 
@@ -87,7 +93,8 @@ class SshSettings:
 
     user: str = option("admin", "name", "login where a host names none")
     key_file: str = option("", "file", "private key; empty: only what the agent offers")
-    passphrase: str = option("", "password", "of the private key", secret=True)
+    key_dir: str = option("", "directory", "more private keys, each named by the id of a host's credential")
+    passphrase: str = option("", "password", "of the private keys", secret=True)
     use_agent: bool = option(False, "yes/no", "offer the keys of the running ssh-agent")
     known_hosts: str = option("~/.ssh/known_hosts", "file", "host keys, always checked; an unknown host is refused")
     connect_timeout_seconds: float = option(10.0, "s", "TCP, banner and login each", least=0.1)

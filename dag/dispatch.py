@@ -17,7 +17,10 @@ TASKS_A_LOOK = 1000
 
 @dataclass(frozen=True)
 class Entry:
-    """One message of the ready stream: `fields["kind"]` is nodes, host (it came free) or release (a task failed)."""
+    """One message of the ready stream.
+
+    `fields["kind"]` is nodes, host (it came free), release (a task failed) or look (somebody asks about a host).
+    """
 
     id: str
     fields: dict[str, str]
@@ -58,8 +61,7 @@ class ReadyStream:
                 GROUP, self._consumer, {self._store.keys.ready: ">"}, count=count, block=block_ms
             )
         )
-        streams = answer.values() if isinstance(answer, dict) else [rows for _name, rows in answer or []]
-        return [Entry(*row) for rows in streams for row in _flat(rows)]
+        return [Entry(*row) for row in read_messages(answer)]
 
     def claim(self, *, idle_ms: int, count: int) -> list[Entry]:
         """Take over messages that a scheduler has read and not done for `idle_ms` (XAUTOCLAIM)."""
@@ -99,6 +101,12 @@ class ReadyStream:
             pipe.xack(self._store.keys.ready, GROUP, *ids)
             pipe.xdel(self._store.keys.ready, *ids)
             pipe.execute()
+
+
+def read_messages(answer: Any) -> list[tuple[str, dict[str, str]]]:
+    """Return (id, fields) of all messages in an answer of XREAD or XREADGROUP, as RESP2 or RESP3 give it."""
+    streams = answer.values() if isinstance(answer, dict) else [rows for _name, rows in answer or []]
+    return [message for rows in streams for message in _flat(rows)]
 
 
 def _flat(rows: list[Any]) -> list[tuple[str, dict[str, str]]]:

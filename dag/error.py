@@ -62,3 +62,19 @@ class DuplicateHost(MusterError):
     def __init__(self, address: str, port: int) -> None:
         self.address, self.port = address, port
         super().__init__(f"A host at {address} port {port} is enrolled already.")
+
+
+class AgentUnavailable(MusterError):
+    """The agent can't be seen or changed now."""
+
+
+class UnknownProcess(MusterError):
+    """The agent has no such process."""
+
+    def __init__(self, host_id: int, process_id: int) -> None:
+        self.process_id = process_id
+        super().__init__(f"The agent of host {host_id} has no process {process_id}.")
+
+
+class TooManyWaiting(MusterError):
+    """As many calls wait for hosts as may do so at once; try again."""

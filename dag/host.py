@@ -15,11 +15,12 @@ class HostStatus(StrEnum):
 
 
 class AgentStatus(StrEnum):
-    """The contract's states of an agent, and RESTARTING while a task is at work on it."""
+    """The contract's states of an agent, RESTARTING while a task is at work on it, UNKNOWN while nobody has seen it."""
 
     STARTED = "STARTED"
     STOPPED = "STOPPED"
     RESTARTING = "RESTARTING"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Agent:
-    """What a task last saw of the agent on a host; times are ms since the epoch.
+    """What a step or an inquiry last saw of the agent on a host; times are ms since the epoch.
 
-    `pids` maps a process name to its pid, `started_at` to its start ("" when the host could not tell).
+    `pids` maps a process name to its pid, `started_at` to its start ("" when the host could not tell). `unreachable`
+    says why the last one did not get to the host at all ("": it did); the rest then stays as it was seen before.
     """
 
     status: AgentStatus
@@ -64,3 +66,9 @@ class Agent:
     started_at: dict[str, str] = field(default_factory=dict)
     seen_at: int = 0
     task_id: int = 0
+    unreachable: str = ""
+
+    @property
+    def host_status(self) -> HostStatus:
+        """The status of the host that follows from it."""
+        return HostStatus.OFFLINE if self.unreachable else HostStatus.ONLINE

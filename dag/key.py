@@ -61,6 +61,19 @@ class Keys:
         return self._name("ids:ticket")
 
     @property
+    def inquiry_ids(self) -> str:
+        """Counter of inquiries."""
+        return self._name("ids:inquiry")
+
+    def inquiry(self, host_id: int) -> str:
+        """String: the number of the inquiry about a host that stands now."""
+        return self._name(f"inquiry:{host_id}")
+
+    def answer(self, host_id: int, inquiry: int) -> str:
+        """Stream of one message, the answer of an inquiry: all who wait for it read it."""
+        return self._name(f"inquiry:{host_id}:{inquiry}")
+
+    @property
     def index(self) -> str:
         """Sorted set: all tasks by id."""
         return self._name("tasks")

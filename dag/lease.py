@@ -33,6 +33,7 @@ class Begun:
     token: int
     facts: dict[str, Any]
     operation: Operation
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Leases:
         """
         keys = self._store.keys
         names = [keys.status(run.task_id), keys.nodes(run.task_id), keys.due, keys.tokens, keys.facts(run.task_id)]
+        names.append(keys.task(run.task_id))
         answer = self._store.scripts.call(
             "begin",
             names,
@@ -80,7 +82,8 @@ class Leases:
         token, facts = int(answer[0]), answer[1]
         if not token:
             return None
-        return Begun(token, json.loads(facts) if facts else {}, Operation(answer[2]))
+        parameters = json.loads(answer[3] or "{}")
+        return Begun(token, json.loads(facts) if facts else {}, Operation(answer[2]), parameters)
 
     def renew(self, names: Sequence[str]) -> list[str]:
         """Renew the leases of these runs; return those that are somebody else's by now."""

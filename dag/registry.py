@@ -1,7 +1,7 @@
 """The hosts of the fleet in Redis: enrol, find, list, forget."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +12,16 @@ from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.host import Agent, AgentStatus, Host, HostStatus
 from dag.key import Keys
 from dag.script import Scripts, translated
+
+# What hosts may be sorted by; those that are equal there stand by id.
+SORTS: dict[str, Callable[[Host], tuple[str | int, int]]] = {
+    "id": lambda host: (host.id, host.id),
+    "name": lambda host: (host.name.casefold(), host.id),
+    "innerIpAddress": lambda host: (host.address, host.id),
+    "alias": lambda host: (host.alias.casefold(), host.id),
+    "status": lambda host: (host.status, host.id),
+    "createTime": lambda host: (host.created_at, host.id),
+}
 
 
 class HostRegistry:
@@ -64,6 +74,19 @@ class HostRegistry:
         """Return one host; UnknownHosts where there is none."""
         return self.find([host_id])[host_id]
 
+    def observe(self, host_id: int) -> Host:
+        """Return one host with the status that was last seen; UnknownHosts where there is none."""
+        host, agent = self.get(host_id), self.agent(host_id)
+        return replace(host, status=agent.host_status) if agent else host
+
+    def known(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Return the ids of the hosts that are enrolled at these addresses and SSH ports."""
+        if not places:
+            return {}
+        with translated():
+            ids = self._redis.hmget(self._keys.addresses, [f"{address} {port}" for address, port in places])
+        return {place: int(host) for place, host in zip(places, ids, strict=True) if host is not None}
+
     def find(self, ids: Collection[int]) -> dict[int, Host]:
         """Return the hosts by id; UnknownHosts names those that are missing."""
         if not ids:
@@ -76,24 +99,39 @@ class HostRegistry:
         return {host: _host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
 
     def page(
-        self, *, page: int, size: int, keyword: str = "", statuses: Collection[str] = (), descending: bool = False
+        self,
+        *,
+        page: int,
+        size: int,
+        keyword: str = "",
+        statuses: Collection[str] = (),
+        sort: str = "id",
+        descending: bool = False,
     ) -> tuple[list[Host], int]:
-        """Return one page (from 1) of the hosts by id, and how many there are in all pages.
+        """Return one page (from 1) of the hosts with the status last seen, and how many there are in all pages.
 
-        `keyword` is looked for in name, address and alias, without regard to case.
+        `keyword` is looked for in name, address and alias, without regard to case; `sort` is one of `SORTS`.
         """
         with translated():
             ids = [int(i) for i in self._redis.zrange(self._keys.host_index, 0, -1)]
-            if descending:
-                ids.reverse()
-            if not keyword and not statuses:
-                wanted = ids[(page - 1) * size : page * size]
-                texts = self._redis.hmget(self._keys.hosts, [str(i) for i in wanted]) if wanted else []
-                return [_host(text) for text in texts if text], len(ids)
-            texts = self._redis.hmget(self._keys.hosts, [str(i) for i in ids]) if ids else []
+        here = slice((page - 1) * size, page * size)
+        if sort == "id" and not keyword and not statuses:
+            return self._observed(ids[::-1][here] if descending else ids[here]), len(ids)
         word = keyword.casefold()
-        hosts = [host for host in (_host(text) for text in texts if text) if _matches(host, word, statuses)]
-        return hosts[(page - 1) * size : page * size], len(hosts)
+        hosts = [host for host in self._observed(ids) if _matches(host, word, statuses)]
+        hosts.sort(key=SORTS[sort], reverse=descending)
+        return hosts[here], len(hosts)
+
+    def _observed(self, ids: Sequence[int]) -> list[Host]:
+        if not ids:
+            return []
+        names = [str(host) for host in ids]
+        with translated(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(self._keys.hosts, names)
+            pipe.hmget(self._keys.agents, names)
+            hosts, agents = pipe.execute()
+        pairs = [(_host(host), seen) for host, seen in zip(hosts, agents, strict=True) if host]
+        return [replace(host, status=_agent(seen).host_status) if seen else host for host, seen in pairs]
 
     def delete(self, ids: Collection[int]) -> None:
         """Forget all of these hosts or none.
@@ -113,18 +151,20 @@ class HostRegistry:
         self._disk.confirm()
 
     def agent(self, host_id: int) -> Agent | None:
-        """Return what was last seen of the agent on the host, None where no task has looked yet."""
+        """Return what was last seen of the agent on the host, None where nobody has looked yet."""
         with translated():
             text = self._redis.hget(self._keys.agents, str(host_id))
-        if text is None:
-            return None
-        fields = json.loads(text)
-        return Agent(**{**fields, "status": AgentStatus(fields["status"])})
+        return _agent(text) if text else None
 
 
 def _host(text: str) -> Host:
     fields = json.loads(text)
     return Host(**{**fields, "status": HostStatus(fields["status"])})
+
+
+def _agent(text: str) -> Agent:
+    fields = json.loads(text)
+    return Agent(**{**fields, "status": AgentStatus(fields["status"])})
 
 
 def _matches(host: Host, word: str, statuses: Collection[str]) -> bool:

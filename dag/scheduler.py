@@ -44,11 +44,24 @@ class Dispatch:
     trace_id: str
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """One inquiry about a host as it is handed to the workers."""
+
+    host_id: int
+    number: int
+    queue: str
+    address: str
+
+
 class Publisher(Protocol):
     """The way to the workers; Celery's lives with the workers."""
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         """Send one message a node; StoreUnavailable where the broker is away (some may have gone)."""
+
+    def inquire(self, inquiry: Inquiry) -> None:
+        """Send one inquiry; StoreUnavailable where the broker is away."""
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         """Return how many messages stand in each of the queues; StoreUnavailable where the broker is away."""
@@ -198,6 +211,8 @@ class Scheduler:
                     return partial(self._hand.grant, int(host))
                 case {"kind": "release", "task": task}:
                     return partial(self._release, lookup, int(task))
+                case {"kind": "look", "host": host, "inquiry": number}:
+                    return partial(self._inquire, int(host), int(number))
         except ValueError:
             pass  # a number that is none
         raise MusterError(f"The ready stream has a message that nobody understands: {fields}.")
@@ -205,6 +220,11 @@ class Scheduler:
     def _release(self, lookup: TaskLookup, task_id: int) -> None:
         if task := lookup(task_id):
             self._hand.release(task)
+
+    def _inquire(self, host_id: int, number: int) -> None:
+        if host := self._find({host_id}).get(host_id):
+            queue = shard_of(host_id, host.zone, self._limits.shards_per_zone)
+            self._publisher.inquire(Inquiry(host_id, number, queue, host.address))
 
     def _hand_out(self, lookup: TaskLookup, task_id: int, first: int, count: int) -> None:
         task = lookup(task_id)

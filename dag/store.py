@@ -74,10 +74,10 @@ class Store:
             UnknownHosts: some hosts are not enrolled; nothing was written.
             StoreUnavailable: Redis is away or refuses writes.
             NotDurable: the task was written and will run, but is not on the server's disk yet.
-            ValueError: no host is named, or one twice.
+            ValueError: no host is named, one twice, or several for an operation on one.
         """
-        if not host_ids or len(set(host_ids)) < len(host_ids):
-            raise ValueError("A task needs hosts, each of them named once.")
+        if not host_ids or len(set(host_ids)) < len(host_ids) or (definition.single and len(host_ids) > 1):
+            raise ValueError("A task needs hosts, each of them named once; an operation on one host needs one.")
         self._check_hosts(host_ids)
         task_id = self._create(definition, host_ids, creator, executor, trace_id)
         self.disk.confirm()
@@ -105,6 +105,8 @@ class Store:
             "operation": Operation.EXECUTE,
             "prohibit_rollback": int(definition.prohibit_rollback),
             "trace": trace_id,
+            "single": int(definition.single),
+            "parameters": json.dumps(dict(definition.parameters)),
             "admitted": 0,
             "failed": 0,
             "open": len(host_ids),
@@ -206,6 +208,7 @@ class Store:
 def _task(task_id: int, fields: dict[str, str], letters: str, records: dict[str, str]) -> Task:
     hosts = tuple(map(int, fields["hosts"].split(",")))
     graph = Graph(unpack_stages(fields["stages"]), len(hosts), int(fields["base"]))
+    single = fields.get("single") == "1"
     return Task(
         id=task_id,
         name=fields["name"],
@@ -219,11 +222,13 @@ def _task(task_id: int, fields: dict[str, str], letters: str, records: dict[str,
         prohibit_rollback=fields["prohibit_rollback"] == "1",
         host_ids=hosts,
         trace_id=fields["trace"],
-        nodes=_nodes(graph, hosts, letters, records),
+        nodes=_nodes(graph, hosts, letters, records, single),
+        single=single,
+        parameters=json.loads(fields.get("parameters", "{}")),
     )
 
 
-def _nodes(graph: Graph, hosts: tuple[int, ...], letters: str, records: dict[str, str]) -> list[Node]:
+def _nodes(graph: Graph, hosts: tuple[int, ...], letters: str, records: dict[str, str], single: bool) -> list[Node]:
     nodes = []
     statuses = {status.letter: status for status in NodeStatus}
     for stage, number, inner, offset in graph.offsets():
@@ -233,7 +238,7 @@ def _nodes(graph: Graph, hosts: tuple[int, ...], letters: str, records: dict[str
             Node(
                 graph.base + offset,
                 stage,
-                inner if per_host else -1,
+                inner if per_host and not single else -1,
                 hosts[inner] if per_host else None,
                 statuses[letters[offset]],
                 operation,

@@ -1,7 +1,7 @@
 """A task and its nodes as values: what the store gives to whoever reads it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dag.state import NodeStatus, Operation, TaskStatus
@@ -30,12 +30,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Definition:
-    """An operation on hosts as data: its name and its stages in the order in which they run."""
+    """An operation on hosts as data: its name and its stages in the order in which they run.
+
+    A `single` one is for exactly one host, and the contract shows its nodes as none of several (parallelIdx -1).
+    `parameters` are what its steps need to know beside the host (the name of a process, say).
+    """
 
     key: str
     name: str
     stages: tuple[Stage, ...]
     prohibit_rollback: bool = False
+    single: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # A host's queue leads to its node of the first stage; without one nobody would begin.
@@ -68,7 +74,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Task:
-    """A whole task with its nodes in the order of their stages; times are ms since the epoch."""
+    """A whole task with its nodes in the order of their stages; times are ms since the epoch.
+
+    `single` and `parameters` are its definition's.
+    """
 
     id: int
     name: str
@@ -83,3 +92,5 @@ class Task:
     host_ids: tuple[int, ...]
     trace_id: str
     nodes: list[Node]
+    single: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,9 @@ from typing import Any
 
 from dag.scheduler import Dispatch
 
+# The Celery task that inquiries come by; steps come by the names of their actions.
+LOOK = "agent.look"
+
 
 def celery_id(dispatch: Dispatch) -> str:
     """Return the Celery task id: it leads from a row of Flower to the subtask and its attempt."""

@@ -12,6 +12,7 @@ from celery.signals import task_received, worker_ready, worker_shutting_down
 from redis import Redis
 
 from config.settings import Settings
+from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
@@ -22,6 +23,7 @@ from workers.broker import QueueLengths
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
+from workers.looker import Looker, register_looks
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
@@ -55,12 +57,16 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     """
     name = worker_name(settings.worker.zone)
     engine = settings.engine
-    leases = Leases(Store(redis), lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
+    store = Store(redis)
+    leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
     executor = Executor(ssh_options(settings.ssh))
     folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
     app = create_celery(settings)
-    register(app, Runner(leases, HostRegistry(redis), executor, ACTIONS, held, name, folder))
+    hosts = HostRegistry(redis)
+    register(app, Runner(leases, hosts, executor, ACTIONS, held, name, folder))
+    limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
+    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
     presence = Presence(name, settings, held)
     beating = Store(impatient)
     renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
@@ -97,7 +103,8 @@ def _connect_signals(presence: "Presence", ear: Ear) -> None:
         presence.drain()
 
     def received(request: Any, **_signal: Any) -> None:
-        presence.receive(run_of(request.kwargs))
+        # An inquiry is no run: whoever waits for it asks again.
+        presence.receive(run_of(request.kwargs) if request.name in ACTIONS else None)
 
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)
@@ -113,10 +120,11 @@ class Presence:
         self._received = 0
         self._draining = False
 
-    def receive(self, run: Run) -> None:
-        """Note a message that has reached this worker."""
+    def receive(self, run: Run | None) -> None:
+        """Note a message that has reached this worker, and the run that it is about."""
         self._received += 1
-        self._held.receive(run)
+        if run:
+            self._held.receive(run)
 
     def drain(self) -> None:
         """Take nothing new; finish what runs, until a second SIGTERM or the end of `drain_seconds` gives it up.

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from celery import Celery
 
 from dag.roster import Move
-from dag.scheduler import Dispatch
+from dag.scheduler import Dispatch, Inquiry
 from workers.broker import QueueLengths, translated
-from workers.message import arguments, celery_id, readable
+from workers.message import LOOK, arguments, celery_id, readable
 
 
 class CeleryPublisher:
@@ -35,6 +35,18 @@ class CeleryPublisher:
                     producer=producer,
                     retry=False,
                 )
+
+    def inquire(self, inquiry: Inquiry) -> None:
+        """Send an inquiry to its host's shard; StoreUnavailable where the broker is away."""
+        with translated():
+            self._app.send_task(
+                LOOK,
+                kwargs={"host": inquiry.host_id, "inquiry": inquiry.number},
+                argsrepr=f"('{inquiry.address}',)",
+                task_id=f"look-{inquiry.host_id}-{inquiry.number}",
+                queue=inquiry.queue,
+                retry=False,
+            )
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         """Return how many messages stand in each queue; StoreUnavailable where the broker is away."""

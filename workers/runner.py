@@ -4,11 +4,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 from dag.error import StoreUnavailable, UnknownHosts
 from dag.host import Agent, Host
@@ -20,6 +20,7 @@ from workers.profile.profile import ProfileError, load_profile
 from workers.remote.error import RemoteCancelled, RemoteError
 from workers.remote.executor import Completed
 from workers.remote.log import run_log
+from workers.sighting import missed, reached, seen
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,10 @@ class Runner:
             return self._execute(step, begun, cancelled, started)
         except RemoteCancelled as error:
             return Lost(str(error))
-        except (UnknownHosts, ProfileError, RemoteError) as error:
+        except RemoteError as error:
+            report = self._log(step, begun, started, str(error))
+            return Failed(str(error), replace(report, agent=missed(self.hosts, step.run.host_id or 0, error)))
+        except (UnknownHosts, ProfileError) as error:
             return Failed(str(error), self._log(step, begun, started, str(error)))
         except Exception as error:
             # A fault of Muster itself must not leave the node RUNNING until its lease has run out three times.
@@ -168,7 +172,14 @@ class Runner:
         # Its lease is the longest time for which a worker may be silent and still hold the node.
         silence = math.ceil(self.leases.lease_seconds)
         request = ActionRequest(
-            host, profile, begun.facts, begun.token, step.timeout_seconds, action=step.action, silence_seconds=silence
+            host,
+            profile,
+            begun.facts,
+            begun.token,
+            step.timeout_seconds,
+            action=step.action,
+            silence_seconds=silence,
+            parameters=begun.parameters,
         )
         return host, request, self.actions[step.action]
 
@@ -176,16 +187,15 @@ class Runner:
         if result.fenced:
             return Lost("a newer attempt is at work on the host")
         text = self._log(step, begun, started, "" if result.ok else result.reason, done)
-        report = Report(text.log, {**begun.facts, **result.facts}, _seen(result.agent, step.run.task_id))
+        report = Report(text.log, {**begun.facts, **result.facts}, self._sight(step.run, result))
         return Succeeded(report) if result.ok else Failed(result.reason, report)
+
+    def _sight(self, run: Run, result: ActionResult) -> Agent | None:
+        if result.agent:
+            return seen(self.hosts, run.host_id or 0, result.agent, run.task_id)
+        # A step that succeeds is followed by one that tells more.
+        return None if result.ok else reached(self.hosts, run.host_id or 0)
 
     def _log(self, step: Step, begun: Begun, started: datetime, reason: str, done: Completed | None = None) -> Report:
         head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
         return Report(run_log(begun.operation, started, head, done, reason))
-
-
-def _seen(agent: Agent | None, task_id: int) -> Agent | None:
-    if agent is None:
-        return None
-    fields: dict[str, Any] = {**vars(agent), "task_id": task_id, "seen_at": int(time.time() * 1000)}
-    return Agent(**fields)

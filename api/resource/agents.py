@@ -1,15 +1,19 @@
-"""The agents of hosts: `/compute/hosts/batchRestartAgents`."""
+"""Operations on the agents of hosts, each a task: restart and stop, of many hosts or of one."""
 
 from flask import Blueprint, Response, g
 
 from api import render
 from api.auth import caller, require
-from api.body import read_hosts
+from api.body import read_hosts, read_nothing
 from api.envelope import server_name, success
 from api.schema.host_id import HostIds
 from api.service import services
 from api.user import Permission
 from dag.definition.batch_restart import BATCH_RESTART
+from dag.definition.batch_stop import BATCH_STOP
+from dag.definition.restart import RESTART
+from dag.definition.stop import STOP
+from dag.task import Definition
 
 agents = Blueprint("agents", __name__)
 
@@ -18,7 +22,37 @@ agents = Blueprint("agents", __name__)
 @require(Permission.HOST_MANAGER)
 def batch_restart_agents() -> Response:
     """Submit a restart of the agents of all hosts named, and answer with the task."""
-    store = services().store
-    hosts = read_hosts(HostIds(services().settings.api.max_hosts))
+    return _submitted(BATCH_RESTART, read_hosts(HostIds(services().settings.api.max_hosts)))
+
+
+@agents.post("/compute/hosts/batchStopAgents")
+@require(Permission.HOST_MANAGER)
+def batch_stop_agents() -> Response:
+    """Submit a stop of the agents of all hosts named, and answer with the task."""
+    return _submitted(BATCH_STOP, read_hosts(HostIds(services().settings.api.max_hosts)))
+
+
+@agents.post("/compute/hosts/<id:host_id>/agent/restart")
+@require(Permission.HOST_MANAGER)
+def restart_agent(host_id: int) -> Response:
+    """Submit a restart of the agent of one host, and answer with the task."""
+    read_nothing()
+    return _submitted(RESTART, [host_id])
+
+
+@agents.post("/compute/hosts/<id:host_id>/agent/stop")
+@require(Permission.HOST_MANAGER)
+def stop_agent(host_id: int) -> Response:
+    """Submit a stop of the agent of one host, and answer with the task."""
+    read_nothing()
+    return _submitted(STOP, [host_id])
+
+
+def submit(definition: Definition, hosts: list[int]) -> int:
+    """Submit a task on these hosts in the name of the caller, and return its id."""
     who = {"creator": caller().name, "executor": server_name(), "trace_id": g.trace_id}
-    return success(render.submission(store.load(store.submit(BATCH_RESTART, hosts, **who))))
+    return services().store.submit(definition, hosts, **who)
+
+
+def _submitted(definition: Definition, hosts: list[int]) -> Response:
+    return success(render.submission(services().store.load(submit(definition, hosts))))

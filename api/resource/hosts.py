@@ -22,7 +22,8 @@ hosts = Blueprint("hosts", __name__)
 def list_hosts() -> Response:
     """Answer with one page of the hosts."""
     q = read_query(HostPage())
-    wanted = {"keyword": q["keyword"], "statuses": q["status"], "descending": q["sort"].endswith("desc")}
+    sort, _, order = q["sort"].partition(",")
+    wanted = {"keyword": q["keyword"], "statuses": q["status"], "sort": sort, "descending": order == "desc"}
     found, total = services().registry.page(page=q["page"], size=q["size"], **wanted)
     shown = [render.host(host) for host in found]
     return success(render.page(shown, number=q["page"], size=q["size"], total=total))
@@ -32,7 +33,15 @@ def list_hosts() -> Response:
 @require(Permission.HOST_VIEWER)
 def get_host(host_id: int) -> Response:
     """Answer with one host."""
-    return success(render.host(services().registry.get(host_id)))
+    return success(render.host(services().registry.observe(host_id)))
+
+
+@hosts.delete("/compute/hosts/<id:host_id>")
+@require(Permission.HOST_MANAGER)
+def delete_host(host_id: int) -> Response:
+    """Forget one host."""
+    services().registry.delete([host_id])
+    return success()
 
 
 @hosts.post("/compute/hosts/batchCreate")

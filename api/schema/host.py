@@ -7,19 +7,21 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
 from api.schema.page import Page
 from dag.host import Host, HostStatus
+from dag.registry import SORTS
 
-_PORT = (1, 65535)
-_LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.@\\$+-]{0,63}"
+PORT = (1, 65535)
+LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.@\\$+-]{0,63}"
 # A profile names a file and a zone a queue: no slashes, no leading dot.
-_WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 _STATUS_WORDS = frozenset(HostStatus)
+_SORTS = tuple(f"{name}{order}" for name in SORTS for order in ("", ",asc", ",desc"))
 
 
 class HostBasicData(Schema):
     """One host of `hostBasicDataList`: the contract's `innerIpAddress`, and its own port and name if any."""
 
     innerIpAddress = Address(required=True, error_messages={"required": "is required"})
-    sshPort = Whole(*_PORT)
+    sshPort = Whole(*PORT)
     name = text()
 
 
@@ -31,16 +33,16 @@ class HostCreation(RequestSchema):
         required=True,
         error_messages={"required": "is required", "invalid": "must be a list"},
     )
-    sshPort = Whole(*_PORT, load_default=22)
-    kind = text(_WORD)
+    sshPort = Whole(*PORT, load_default=22)
+    kind = text(WORD)
     idcId = Whole(0, LARGEST_ID)
     typeId = Whole(0, LARGEST_ID)
     credentialId = Whole(0, LARGEST_ID)
     alias = text()
     description = text(longest=1024)
-    user = text(_LOGIN)
-    profile = text(_WORD)
-    zone = text(_WORD)
+    user = text(LOGIN)
+    profile = text(WORD)
+    zone = text(WORD)
     variables = TextMap()
     labels = TextMap()
 
@@ -105,11 +107,11 @@ class Statuses(fields.Field[tuple[HostStatus, ...]]):
 
 
 class HostPage(Page):
-    """The query of the list of hosts: a page, and sort "id,asc" or "id,desc"."""
+    """The query of the list of hosts: a page, status, keyword, and sort such as "id", "name,asc" or "status,desc"."""
 
     sort = fields.String(
         load_default="id,asc",
-        validate=validate.OneOf(("id", "id,asc", "id,desc"), error='must be "id,asc" or "id,desc"'),
+        validate=validate.OneOf(_SORTS, error=f'must be one of {", ".join(SORTS)}, with ",asc" or ",desc"'),
     )
     status = Statuses(load_default=())
     keyword = text(load_default="")

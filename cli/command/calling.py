@@ -37,7 +37,7 @@ class Calling:
 
     def password(self) -> str:
         """Return the caller's password; UsageError where there is none."""
-        from cli.inventory import read_password
+        from cli.password import read_password
 
         return read_password(self.password_file)
 

@@ -237,6 +237,26 @@ def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
         load_key(tmp_path / "text", "")
 
 
+def test_a_host_s_credential_names_its_key(server: OpenSshHosts, make: Make, tmp_path: Path) -> None:
+    """The worker's own key is refused there; the one named by the credential is not, and is read again once changed."""
+    other = asyncssh.generate_private_key("ssh-ed25519").export_private_key()
+    (tmp_path / "own").write_bytes(other)
+    (tmp_path / "keys").mkdir()
+    executor = make(key_file=str(tmp_path / "own"), key_dir=str(tmp_path / "keys"))
+    named = host(server, credential_id=7)
+    with pytest.raises(KeyFileError, match=r"Host 1 names credential 7, and ssh\.key_dir has no such key"):
+        run(executor, named, "exit 0")
+    (tmp_path / "keys/7").write_bytes(other)
+    with pytest.raises(AuthenticationFailed):
+        run(executor, named, "exit 0")
+    (tmp_path / "keys/7").write_bytes(server.key_path.read_bytes())
+    assert run(executor, named, "echo in; exit 0") == "in\n"
+    with pytest.raises(AuthenticationFailed):
+        run(executor, host(server), "exit 0")
+    # Without a folder of keys an id is only kept.
+    assert run(make(), named, "echo in; exit 0") == "in\n"
+
+
 def test_another_user_s_shell_is_asked_of_sudo(server: OpenSshHosts, make: Make) -> None:
     """A recording sudo stands before the real one in the session's PATH."""
     folder = server.root / "home/bin"

@@ -1,9 +1,12 @@
 """The scripts of all actions, run by a local shell against agents that are small programs of this test."""
 
+import getpass
 import json
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,18 +17,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dag.host import AgentStatus, Host
+from dag.inquiry import Look
 from tests.wait import until
 from workers.action.action import MARK, ActionRequest, ActionResult, build_script, read_found
+from workers.action.look import build_look, read_look
 from workers.action.registry import ACTIONS
-from workers.profile.profile import ProcessSpec, Profile
+from workers.profile.profile import ProcessSpec, Profile, ProfileError, ProxySpec
 from workers.remote.executor import Completed
 
 SHELLS = ["dash", "bash"]
-PREPARE, PROXY, STOP, START, FINISH = ACTIONS
+PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
 AGENT = """#!/bin/sh
 {trap}
 echo $$ >>{home}/pids
 while :; do sleep 0.2; done
+"""
+LISTENER = f"""#!{sys.executable}
+import pathlib, socket, sys, time
+home = pathlib.Path(sys.argv[0]).parent
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    (home / "port").write_text(str(listener.getsockname()[1]))
+    (home / "pids").write_text("")
+    time.sleep(600)
 """
 # A guard that starts its child again whenever that ends.
 GUARD = """#!/bin/sh
@@ -64,7 +77,9 @@ class Agent:
             start=(f"{home}/start.sh",),
             stop=(f"{home}/stop.sh",),
             version=("echo", "v7"),
-            processes=(ProcessSpec("agent", path=f"{home}/agent"),),
+            processes=(
+                ProcessSpec("agent", path=f"{home}/agent", start=(f"{home}/start.sh",), stop=(f"{home}/stop.sh",)),
+            ),
             variables={"home": home},
             stop_seconds=2,
             start_seconds=3,
@@ -75,7 +90,8 @@ class Agent:
     def request(self, profile: Profile | None = None, timeout: int = 30, token: int = 0) -> ActionRequest:
         self.token += 1
         host = Host(1, "127.0.0.1")
-        return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout)
+        named = {"process": "agent"}
+        return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout, parameters=named)
 
     def begin(self, script: str, **variables: str) -> "subprocess.Popen[bytes]":
         """Start a script as a host does: it comes over standard input, which stays open."""
@@ -161,6 +177,149 @@ def test_a_missing_agent_is_found_by_prepare(agent: Agent) -> None:
     assert f"there is no agent: {agent.home}/start.sh can't be run" in result.reason
     result, _ = agent.do(PREPARE, replace(agent.profile, start=("no-such-command-4711",)))
     assert "no command no-such-command-4711" in result.reason
+
+
+def with_proxy(agent: Agent) -> Profile:
+    """The agent's profile with a second program beside it, which only its own commands start and stop."""
+    home = agent.home
+    agent.write("proxy", AGENT.format(home=home, trap="").replace("/pids", "/proxy-pids"))
+    agent.write("start_proxy.sh", f"#!/bin/sh\n{home}/proxy >/dev/null 2>&1 &\n")
+    agent.write("stop_proxy.sh", f"#!/bin/sh\n! kill $(tail -n 1 {home}/proxy-pids)\n:\n")
+    proxy = ProxySpec(
+        ProcessSpec("proxy", path=f"{home}/proxy"), (f"{home}/start_proxy.sh",), (f"{home}/stop_proxy.sh",)
+    )
+    return replace(agent.profile, proxy=proxy)
+
+
+def test_a_shutdown_leaves_nothing_and_the_finish_proves_it(agent: Agent) -> None:
+    agent.install()
+    profile = with_proxy(agent)
+    assert agent.do(START, profile)[0].ok
+    assert agent.do(PROXY, profile)[0].ok
+    assert agent.living()
+    assert agent.living("proxy")
+    agent.facts["version"] = "v7"
+    early, _ = agent.do(FINISH_STOP, profile)
+    assert not early.ok
+    assert early.reason.startswith("there still run pids ")
+    stopped, text = agent.do(SHUTDOWN, profile)
+    assert stopped.ok, text
+    assert agent.living() == agent.living("proxy") == []
+    finished, text = agent.do(FINISH_STOP, profile)
+    assert finished.ok, text
+    assert finished.agent is not None
+    assert (finished.agent.status, finished.agent.version, finished.agent.pids) == (AgentStatus.STOPPED, "v7", {})
+
+
+def test_an_agent_that_comes_back_after_its_stop_is_not_stopped(agent: Agent) -> None:
+    agent.install()
+    request = agent.request()
+    process = agent.begin(ACTIONS[FINISH_STOP].build(request))
+    assert process.stdout is not None
+    while b"no process of the agent runs" not in process.stdout.readline():
+        assert process.poll() is None
+    subprocess.run([agent.home / "start.sh"], check=True)
+    result = ACTIONS[FINISH_STOP].read(agent.end(process), request)
+    assert not result.ok
+    assert "after 1 s there run again pids" in result.reason
+
+
+def test_one_process_is_stopped_and_restarted_while_the_other_goes_on(agent: Agent) -> None:
+    agent.install()
+    home, profile = agent.home, with_proxy(agent)
+    assert agent.do(PROXY, profile)[0].ok
+    [other] = agent.living("proxy")
+    assert agent.do(START, profile)[0].ok
+    [old] = agent.living()
+    restarted, text = agent.do(RESTART_PROCESS, profile)
+    assert restarted.ok, text
+    [new] = agent.living()
+    assert new != old
+    assert restarted.facts == {"after": {"agent": [new]}}
+    stopped, text = agent.do(STOP_PROCESS, profile)
+    assert stopped.ok, text
+    assert agent.living() == []
+    started, text = agent.do(RESTART_PROCESS, profile)
+    assert started.ok, text
+    assert len(agent.living()) == 1
+    assert agent.living("proxy") == [other]
+    # One fence for the whole agent, whatever it is asked to do.
+    assert len(list((home / ".muster").glob("*.lock"))) == 1
+
+
+def test_a_process_that_does_not_start_again_fails_with_its_words(agent: Agent) -> None:
+    agent.install(start="#!/bin/sh\necho no licence\nexit 3\n")
+    result, _ = agent.do(RESTART_PROCESS)
+    assert result.reason == "the start ended with exit code 3: no licence"
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [("agent", "does not say how to start and stop agent alone"), ("song", "has no process 'song'")]
+)
+def test_a_process_that_can_not_be_controlled_alone_is_refused(agent: Agent, name: str, fault: str) -> None:
+    profile = replace(agent.profile, processes=(ProcessSpec("agent", path=f"{agent.home}/agent"),))
+    for action in (RESTART_PROCESS, STOP_PROCESS):
+        with pytest.raises(ProfileError, match=fault):
+            ACTIONS[action].build(replace(agent.request(profile), parameters={"process": name}))
+
+
+def look(agent: Agent, profile: Profile) -> Look:
+    return read_look(agent.end(agent.begin(build_look(profile, seconds=10))), profile)
+
+
+def test_a_look_shows_what_runs_and_leaves_no_trace(agent: Agent) -> None:
+    agent.install()
+    profile = with_proxy(agent)
+    agent.write("agent", LISTENER)
+    assert agent.do(START, profile)[0].ok
+    [pid] = agent.living()
+    port = int((agent.home / "port").read_text())
+    before = {path: path.stat().st_mtime_ns for path in agent.home.rglob("*")}
+    seen = look(agent, profile)
+    assert {path: path.stat().st_mtime_ns for path in agent.home.rglob("*")} == before
+    assert (seen.reason, seen.status, seen.version, seen.home) == ("", "STARTED", "v7", str(agent.home))
+    one, proxy = seen.processes
+    assert (one.name, one.pid, one.ports, one.operable) == ("agent", pid, (port,), True)
+    assert one.user == getpass.getuser()
+    assert f"{agent.home}/agent" in one.command
+    assert abs(one.started_at / 1000 - time.time()) < 60
+    assert (proxy.name, proxy.pid, proxy.operable) == ("proxy", None, True)
+
+
+def test_a_look_waits_for_nobody_and_ends_nobody(agent: Agent) -> None:
+    agent.install()
+    assert agent.do(START)[0].ok
+    working = agent.begin(build_script(agent.request(), "run 30 sleep 4714\nend ok ''\n"))
+    until(lambda: any(arguments == "sleep 4714" for _pid, arguments in processes()))
+    assert look(agent, agent.profile).status == "STARTED"
+    [sleeping] = [pid for pid, arguments in processes() if arguments == "sleep 4714"]
+    os.kill(sleeping, signal.SIGTERM)
+    assert read_found(agent.end(working)).ok
+
+
+def test_a_look_shows_each_of_two_and_what_is_absent(agent: Agent) -> None:
+    agent.install()
+    profile = with_proxy(agent)
+    (agent.home / "proxy").unlink()
+    for _ in range(2):
+        subprocess.run([agent.home / "start.sh"], check=True)
+    until(lambda: len(agent.living()) == 2)
+    seen = look(agent, profile)
+    assert [process.pid for process in seen.processes] == sorted(agent.living())
+    agent.do(STOP)
+    seen = look(agent, profile)
+    assert [(process.name, process.pid) for process in seen.processes] == [("agent", None)]
+    assert seen.status == "STOPPED"
+
+
+def test_a_status_that_hangs_does_not_hold_a_look_up(agent: Agent) -> None:
+    agent.install()
+    assert agent.do(START)[0].ok
+    began = time.monotonic()
+    seen = look(agent, replace(agent.profile, status=("sleep", "4715")))
+    assert seen.status == "STARTED"
+    assert time.monotonic() - began < 10
+    assert not any(arguments == "sleep 4715" for _pid, arguments in processes())
 
 
 def test_a_start_that_fails_shows_its_words(agent: Agent) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import fakeredis
@@ -16,7 +16,7 @@ from api.app import create_app
 from api.user import KEY, Permission, UserStore
 from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
-from dag.host import Host
+from dag.host import Agent, AgentStatus, Host
 from dag.registry import HostRegistry
 from dag.store import Store
 
@@ -163,6 +163,8 @@ def test_hosts_are_forgotten_all_or_none(api: Api) -> None:
         ("?page=2&size=2", [3], 3),
         ("?page=9&size=2000", [], 3),
         ("?sort=id,desc&size=1", [3], 3),
+        ("?sort=name,desc&size=2", [3, 2], 3),
+        ("?sort=innerIpAddress&page=2&size=2", [3], 3),
         ("?keyword=WEB-2", [2], 1),
         ("?status=NEW,ONLINE", [1, 2, 3], 3),
         ("?status=ONLINE&status=OFFLINE", [], 0),
@@ -176,7 +178,7 @@ def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
 
 
 NONSENSE = """page=0 page=-1 page=x page=1.0 page=1_0 page=%D9%A1 page= page=99999999999 page=1&page=2 size=0
-size=2001 sort=name sort=id,up status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
+size=2001 sort=user sort=id,up sort=name,id status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
 
 
 @pytest.mark.parametrize("query", NONSENSE.split())
@@ -198,3 +200,104 @@ def test_a_name_forges_no_line_of_the_log(api: Api) -> None:
         refused(api.post(CREATE, {"x\nforged": 1}), 400, 10001)
     assert len(lines) == 1
     assert "\n" not in lines[0]["reason"] + lines[0]["target"]
+
+
+def test_a_host_is_forgotten_by_its_path_unless_a_task_uses_it(api: Api) -> None:
+    api.store.submit(BATCH_RESTART, [3], creator="admin", executor="x", trace_id="t")
+    before = api.dump()
+    found = refused(api.client.delete("/compute/hosts/3", auth=ADMIN), 409, 40000)
+    assert found["subErrors"] == [
+        {"object": "request", "field": "hostId", "rejectedValue": 3, "message": "Task 1 holds host 3 or waits for it."}
+    ]
+    refused(api.client.delete("/compute/hosts/9", auth=ADMIN), 404, 10002)
+    refused(api.client.delete("/compute/hosts/1", auth=VIEWER), 403, 30014)
+    assert api.dump() == before
+    assert api.client.delete("/api/v2/compute/hosts/1", auth=ADMIN).status_code == 200
+    refused(api.get("/compute/hosts/1"), 404, 10002)
+
+
+def test_the_status_of_hosts_follows_what_was_seen(api: Api) -> None:
+    seen = {"1": Agent(AgentStatus.STARTED, seen_at=1), "2": Agent(AgentStatus.UNKNOWN, unreachable="no answer")}
+    for host, agent in seen.items():
+        api.redis.hset(api.store.keys.agents, host, json.dumps(asdict(agent)))
+    wanted = ["ONLINE", "OFFLINE", "NEW"]
+    assert [h["status"] for h in json.loads(api.get("/compute/hosts").data)["data"]["contents"]] == wanted
+    assert [json.loads(api.get(f"/compute/hosts/{n}").data)["data"]["status"] for n in (1, 2, 3)] == wanted
+    for status, ids in (("ONLINE", [1]), ("OFFLINE,NEW", [2, 3]), ("DELETING", [])):
+        data = json.loads(api.get(f"/compute/hosts?status={status}").data)["data"]
+        assert [host["id"] for host in data["contents"]] == ids
+
+
+IMPORT = "/compute/hosts/import"
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v2"])
+def test_an_inventory_is_imported_but_for_what_is_enrolled(api: Api, prefix: str) -> None:
+    content = "[web]\n10.0.0.2\nnew[1:2] ansible_port=2222 http_port=80\n"
+    body = {"format": "ini", "content": content, "zone": "east"}
+    before = api.dump()
+    dry = json.loads(api.post(prefix + IMPORT, {**body, "dryRun": True}).data)["data"]
+    assert [(host["id"], host["name"]) for host in dry["contents"]] == [(None, "new1"), (None, "new2")]
+    assert api.dump() == before
+    done = json.loads(api.post(prefix + IMPORT, body).data)["data"]
+    assert [(host["id"], host["sshPort"], host["zone"]) for host in done["contents"]] == [
+        (4, 2222, "east"),
+        (5, 2222, "east"),
+    ]
+    assert done["skipped"] == [{"id": 2, "innerIpAddress": "10.0.0.2", "sshPort": 22, "name": "10.0.0.2"}]
+    assert done["ignoredVariables"] == ["http_port"]
+    assert json.loads(api.get("/compute/hosts/4").data)["data"] == done["contents"][0]
+    again = json.loads(api.post(prefix + IMPORT, body).data)["data"]
+    assert (again["contents"], len(again["skipped"])) == ([], 3)
+
+
+def test_an_import_is_all_or_nothing_and_names_every_fault(api: Api) -> None:
+    before = api.dump()
+    content = "address,ssh_port,var.key\na,22,\nb,0,\nc,22,hunter2\x01\n"
+    answer = api.post(IMPORT, {"format": "csv", "content": content})
+    found = refused(answer, 400, 10001)
+    assert [(sub["field"], sub["message"], sub["rejectedValue"]) for sub in found["subErrors"]] == [
+        ("line 3, ssh_port", "must be positive", 0),
+        ("line 4, variables.key", "must have at most 1024 characters and no control characters", None),
+    ]
+    assert (found["target"], "hunter2" in answer.text) == ("content", False)
+    assert found["message"] == "Illegal argument content: line 3, ssh_port: must be positive (2 faults)"
+    many = refused(api.post(IMPORT, {"format": "ini", "content": f"n[1:{LIMIT + 1}]"}), 400, 10001)
+    assert f"names {LIMIT + 1} hosts; one import may name at most {LIMIT}" in many["message"]
+    assert api.dump() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"content": "a"}, "format"),
+        ({"format": "ini"}, "content"),
+        ({"format": "xml", "content": "a"}, "format"),
+        ({"format": "ini", "content": ["a"]}, "content"),
+        ({"format": "ini", "content": "a", "zone": "a b"}, "zone"),
+        ({"format": "ini", "content": "a", "dryRun": "yes"}, "dryRun"),
+        ({"format": "ini", "content": "a", "file": "x"}, "file"),
+    ],
+)
+def test_an_import_that_makes_no_sense_names_its_field(api: Api, body: dict[str, Any], field: str) -> None:
+    before = api.dump()
+    assert field in {sub["field"] for sub in refused(api.post(IMPORT, body), 400, 10001)["subErrors"]}
+    refused(api.post(IMPORT, body, auth=VIEWER), 403, 30014)
+    assert api.dump() == before
+
+
+def test_a_host_that_somebody_else_enrols_meanwhile_is_skipped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, calls = HostRegistry.known, list[int]()
+
+    def late(self: HostRegistry, places: Any) -> dict[tuple[str, int], int]:
+        found = known(self, places)
+        if not calls:
+            api.registry.create([Host(0, "b")])
+        calls.append(1)
+        return found
+
+    monkeypatch.setattr(HostRegistry, "known", late)
+    done = json.loads(api.post(IMPORT, {"format": "ini", "content": "a\nb\n"}).data)["data"]
+    assert [host["name"] for host in done["contents"]] == ["a"]
+    assert [host["name"] for host in done["skipped"]] == ["b"]
+    assert len(calls) == 2

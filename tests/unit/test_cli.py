@@ -18,7 +18,8 @@ from cli.embedded import HOST, EmbeddedServer
 from cli.port import free_port
 from cli.supervisor import Supervisor
 
-COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config", "hosts import"]
+COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config"]
+COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "remove")]
 COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
 COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}

@@ -1,11 +1,13 @@
-"""Inventories: what is read, what is refused, and what the API is asked; the API is a real one."""
+"""Hosts on the command line: inventories, single hosts, looks; the API is a real one, without workers."""
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -13,9 +15,11 @@ from redis import Redis
 from cli.client import ApiClient
 from cli.embedded import HOST, EmbeddedServer
 from cli.error import CommandError, UsageError
-from cli.inventory import HOSTS_A_CALL, Entry, calls, enrol, read_inventory
+from cli.inventory import format_of, import_inventory
 from cli.port import free_port
 from cli.supervisor import Program, Supervisor, muster
+from dag.host import Agent, AgentStatus
+from dag.key import Keys
 
 CSV = """\
 address,name,ssh_port,user,profile,zone,var.home,var.run_as,label.rack
@@ -29,129 +33,24 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def test_csv(tmp_path: Path) -> None:
-    full, bare = read_inventory(write(tmp_path / "fleet.csv", CSV))
-    assert full == Entry(
-        where=f"{tmp_path}/fleet.csv, line 2",
-        address="10.0.0.1",
-        name="web-1",
-        ssh_port=2222,
-        user="ops",
-        profile="systemd",
-        zone="east",
-        variables={"home": "/opt/agent", "run_as": "agent"},
-        labels={"rack": "r1"},
-    )
-    assert bare == Entry(where=f"{tmp_path}/fleet.csv, line 3", address="10.0.0.2")
-
-
-def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.csv"
-    path.write_bytes('\ufeffaddress, name\r\n10.0.0.1,"a, b"\r\n'.encode())
-    (entry,) = read_inventory(path)
-    assert (entry.address, entry.name) == ("10.0.0.1", "a, b")
-
-
-def test_json_as_the_demo_fleet_writes_it(tmp_path: Path) -> None:
-    row = {
-        "name": "host-001",
-        "address": "127.77.0.1",
-        "ssh_port": 4022,
-        "user": "admin",
-        "profile": "ocp_agentctl",
-        "variables": {"home": "/srv/agent"},
-    }
-    (entry,) = read_inventory(write(tmp_path / "inventory.json", [row]))
-    assert {name: getattr(entry, name) for name in row} == row
-
-
-def test_defaults_fill_what_a_host_does_not_name(tmp_path: Path) -> None:
-    path = write(tmp_path / "i.json", [{"address": "a", "zone": "east"}, {"address": "b", "user": ""}])
-    entries = read_inventory(path, {"zone": "west", "user": "ops", "profile": ""})
-    assert [(entry.zone, entry.user, entry.profile) for entry in entries] == [("east", "ops", ""), ("west", "ops", "")]
-
-
-def test_an_address_is_known_by_its_canonical_spelling(tmp_path: Path) -> None:
-    path = write(tmp_path / "i.json", [{"address": "2001:DB8:0::1"}, {"address": "Web.Example"}])
-    assert [entry.address for entry in read_inventory(path)] == ["2001:db8::1", "web.example"]
-
-
-BAD_JSON = [
-    ([{"name": "x"}], "entry 1: address is required"),
-    ([{"address": "a"}, {"address": "10.0.0.300"}], "entry 2: address must be an IPv4 or IPv6 address"),
-    ([{"address": "a", "ssh_port": 0}], "entry 1: ssh_port must be positive"),
-    ([{"address": "a", "ssh_port": "22"}], "entry 1: ssh_port must be an integer"),
-    ([{"address": "a", "ssh_port": 65536}], "entry 1: ssh_port must be at most 65535"),
-    ([{"address": "a", "user": "a b"}], "entry 1: user must match"),
-    ([{"address": "a", "profile": "../etc"}], "entry 1: profile must match"),
-    ([{"address": "a", "variables": {"home": 1}}], "entry 1: variables.home must be a string"),
-    ([{"address": "a", "variables": ["home"]}], "entry 1: variables must be an object"),
-    ([{"address": "a", "colour": "red"}], "entry 1: there is no field 'colour'"),
-    ([{"address": "a"}, {"address": "A"}], "entry 2: names the same address and ssh_port as"),
-    (["a"], "entry 1: must be an object"),
-    ({"address": "a"}, "must be a JSON list"),
-    ([], "names no hosts"),
-    ("{", "is no JSON"),
+FORMATS = [
+    ("fleet.csv", "csv"),
+    ("FLEET.JSON", "json"),
+    ("fleet.yml", "yaml"),
+    ("fleet.yaml", "yaml"),
+    ("fleet.ini", "ini"),
+    ("etc/hosts", "ini"),
 ]
 
 
-@pytest.mark.parametrize(("content", "fault"), BAD_JSON)
-def test_bad_json(content: object, fault: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_inventory(write(tmp_path / "fleet.json", content))
-    assert str(caught.value).startswith(str(tmp_path / "fleet.json"))
-    assert fault in str(caught.value)
+@pytest.mark.parametrize(("name", "form"), FORMATS)
+def test_a_name_tells_the_format(name: str, form: str) -> None:
+    assert format_of(Path(name)) == form
 
 
-BAD_CSV = [
-    ("address,name\n10.0.0.1,a\n10.0.0.2\n", "line 3: has another number of columns"),
-    ("address,name\n10.0.0.1,a,b\n", "line 2: has another number of columns"),
-    ("address,ssh_port\n10.0.0.1,ssh\n", "line 2: ssh_port must be a number from 1 to 65535, not 'ssh'"),
-    ("address,ssh_port\n10.0.0.1,99999\n", "line 2: ssh_port must be at most 65535"),
-    ("address,home\n10.0.0.1,/opt\n", "line 2: there is no field 'home'"),
-    ("name\nweb\n", "line 2: address is required"),
-    ('address\n"10.0.0.1\n', "unexpected end of data"),
-    ("address\n", "names no hosts"),
-]
-
-
-@pytest.mark.parametrize(("content", "fault"), BAD_CSV)
-def test_bad_csv(content: str, fault: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        read_inventory(write(tmp_path / "fleet.csv", content))
-    assert fault in str(caught.value)
-
-
-def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be read"):
-        read_inventory(tmp_path / "missing.json")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="can't be read"):
-        read_inventory(tmp_path / "binary.csv")
-
-
-def test_hosts_with_the_same_common_fields_share_a_call() -> None:
-    entries = [
-        Entry("1", "a", name="x", zone="east"),
-        Entry("2", "b", zone="west", variables={"home": "/b"}),
-        Entry("3", "c", ssh_port=2222, zone="east"),
-    ]
-    assert list(calls(entries)) == [
-        {
-            "hostBasicDataList": [
-                {"innerIpAddress": "a", "sshPort": 22, "name": "x"},
-                {"innerIpAddress": "c", "sshPort": 2222},
-            ],
-            "zone": "east",
-        },
-        {"hostBasicDataList": [{"innerIpAddress": "b", "sshPort": 22}], "zone": "west", "variables": {"home": "/b"}},
-    ]
-
-
-def test_a_call_is_never_too_large() -> None:
-    entries = [Entry(str(at), f"host-{at}") for at in range(2 * HOSTS_A_CALL + 1)]
-    bodies = list(calls(entries))
-    assert [len(body["hostBasicDataList"]) for body in bodies] == [HOSTS_A_CALL, HOSTS_A_CALL, 1]
+def test_a_name_that_tells_no_format_asks_for_one() -> None:
+    with pytest.raises(UsageError, match=r"fleet\.txt.*--format csv, json, yaml or ini"):
+        format_of(Path("fleet.txt"))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
         "MUSTER_REDIS_URL": store.url,
         "MUSTER_API_PORT": str(port),
         "MUSTER_API_ADMIN_PASSWORD": "open sesame",
+        "MUSTER_API_LOOK_SECONDS": "0.3",
     }
     supervisor = Supervisor(path, print)
     try:
@@ -185,10 +85,12 @@ def url(server: tuple[str, str]) -> str:
     return api
 
 
-def run(url: str, *arguments: str, cwd: Path, password: str = "open sesame") -> subprocess.CompletedProcess[str]:
+def run(
+    url: str, *arguments: str, cwd: Path, password: str = "open sesame", command: str = "import"
+) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
     return subprocess.run(
-        [sys.executable, "-P", "-m", "cli.main", "hosts", "import", "--api", url, *arguments],
+        [sys.executable, "-P", "-m", "cli.main", "hosts", command, "--api", url, *arguments],
         cwd=cwd,
         env={**clean, "MUSTER_PASSWORD": password} if password else clean,
         stdin=subprocess.DEVNULL,
@@ -225,7 +127,7 @@ def test_nothing_is_enrolled_when_a_line_is_bad(url: str, tmp_path: Path) -> Non
     write(tmp_path / "fleet.csv", "address,ssh_port\n10.0.0.1,22\n10.0.0.2,0\n")
     done = run(url, "fleet.csv", cwd=tmp_path)
     assert done.returncode == 2
-    assert "fleet.csv, line 3: ssh_port must be positive" in done.stderr
+    assert "fleet.csv, line 3, ssh_port: must be positive" in done.stderr
     assert "Traceback" not in done.stderr
     with ApiClient(url, "admin", "open sesame") as client:
         assert list(client.hosts()) == []
@@ -234,7 +136,8 @@ def test_nothing_is_enrolled_when_a_line_is_bad(url: str, tmp_path: Path) -> Non
 def test_a_dry_run_enrols_nothing(url: str, tmp_path: Path) -> None:
     write(tmp_path / "fleet.csv", CSV)
     done = run(url, "fleet.csv", "--dry-run", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout) == {"would_enrol": ["web-1", "10.0.0.2"], "skipped": []}
+    wanted = {"would_enrol": ["web-1", "10.0.0.2"], "skipped": [], "ignored_variables": []}
+    assert json.loads(done.stdout) == wanted
     with ApiClient(url, "admin", "open sesame") as client:
         assert list(client.hosts()) == []
 
@@ -265,15 +168,111 @@ def test_an_api_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert (wrong.returncode, "--api must be a URL" in wrong.stderr) == (2, True)
 
 
-def test_all_pages_of_hosts_are_read(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ansible_inventory_is_imported_whatever_it_is_called(url: str, tmp_path: Path) -> None:
+    write(tmp_path / "fleet.txt", "[web]\nweb[1:2] ansible_host=10.1.0.1 ansible_port=22 http_port=80\n")
+    refused = run(url, "fleet.txt", cwd=tmp_path)
+    assert (refused.returncode, "--format" in refused.stderr) == (2, True)
+    doubled = run(url, "fleet.txt", "--format", "ini", cwd=tmp_path)
+    assert doubled.returncode == 2
+    assert "fleet.txt, line 2, address: 10.1.0.1 port 22 is named before, at line 2" in doubled.stderr
+    write(tmp_path / "hosts", "[web]\nweb[1:2] http_port=80\n")
+    done = run(url, "hosts", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "say nothing to Muster: http_port" in done.stderr
+    with ApiClient(url, "admin", "open sesame") as client:
+        labels = {host["name"]: host["labels"] for host in client.hosts()}
+    assert labels == {"web1": {"web": "true"}, "web2": {"web": "true"}}
+
+
+def test_a_file_that_can_not_be_read(url: str, tmp_path: Path) -> None:
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with ApiClient(url, "admin", "open sesame") as client:
+        for name in ("missing.json", "binary.csv"):
+            with pytest.raises(UsageError, match=f"{name} can't be read"):
+                import_inventory(client, tmp_path / name)
+
+
+def test_all_pages_of_hosts_are_read(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.client.LARGEST_PAGE", 2)
-    entries = [Entry(str(at), f"10.1.0.{at}") for at in range(1, 6)]
+    path = write(tmp_path / "fleet.json", [{"address": f"10.1.0.{at}"} for at in range(1, 6)])
     with ApiClient(f"{url}/api/v2/", "admin", "open sesame") as client:
-        assert len(enrol(client, entries).created) == 5
-        assert [host["innerIpAddress"] for host in client.hosts()] == [entry.address for entry in entries]
-        assert enrol(client, entries).created == {}
+        assert len(import_inventory(client, path)["contents"]) == 5
+        assert [host["innerIpAddress"] for host in client.hosts()] == [f"10.1.0.{at}" for at in range(1, 6)]
+        assert len(import_inventory(client, path)["skipped"]) == 5
 
 
 def test_what_the_api_refuses_is_passed_on(url: str) -> None:
     with ApiClient(url, "admin", "open sesame") as client, pytest.raises(CommandError, match=r"sshPort.*at most"):
         client.enrol({"hostBasicDataList": [{"innerIpAddress": "a", "sshPort": 70000}]})
+
+
+def hosts(url: str, command: str, *arguments: str, cwd: Path) -> Any:
+    """What a command prints as JSON."""
+    done = run(url, *arguments, "--json", cwd=cwd, command=command)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_hosts_are_added_listed_and_removed(url: str, tmp_path: Path) -> None:
+    options = ["--name", "web-1", "--ssh-port", "2222", "--ssh-user", "ops", "--profile", "systemd", "--zone", "east"]
+    more = ["--var", "home=/opt/a=b", "--label", "rack=r1", "--credential", "7"]
+    first = hosts(url, "add", "10.2.0.1", *options, *more, cwd=tmp_path)
+    assert {name: first[name] for name in ("name", "sshPort", "user", "profile", "zone", "labels", "credentialId")} == {
+        "name": "web-1",
+        "sshPort": 2222,
+        "user": "ops",
+        "profile": "systemd",
+        "zone": "east",
+        "labels": {"rack": "r1"},
+        "credentialId": 7,
+    }
+    second = run(url, "10.2.0.2", cwd=tmp_path, command="add")
+    assert (second.returncode, second.stdout) == (0, f"Host {first['id'] + 1}: 10.2.0.2\n")
+    again = run(url, "10.2.0.2", cwd=tmp_path, command="add")
+    assert (again.returncode, "enrolled already" in again.stderr) == (1, True)
+    assert [host["name"] for host in hosts(url, "list", "--sort", "name,desc", cwd=tmp_path)] == ["web-1", "10.2.0.2"]
+    assert [host["id"] for host in hosts(url, "list", "--keyword", "WEB", cwd=tmp_path)] == [first["id"]]
+    assert hosts(url, "list", "--status", "OFFLINE", cwd=tmp_path) == []
+    table = run(url, cwd=tmp_path, command="list").stdout.splitlines()
+    assert table[0].split() == ["id", "name", "address", "port", "status", "zone", "profile"]
+    assert len(table) == 3
+    unknown = run(url, "web-1", "db-9", cwd=tmp_path, command="remove")
+    assert (unknown.returncode, unknown.stderr) == (2, "muster: db-9 is no host.\n")
+    assert hosts(url, "remove", "web-1", "10.2.0.2", cwd=tmp_path) == {"removed": [first["id"], first["id"] + 1]}
+    assert hosts(url, "list", cwd=tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["10.0.0.999"], "innerIpAddress: must be an IPv4 or IPv6 address"),
+        (["a", "--var", "home"], "--var must be NAME=VALUE, not 'home'"),
+        (["a", "--ssh-port", "0"], "sshPort: must be positive"),
+        (["a", "--zone", "a b"], "zone: must match"),
+    ],
+)
+def test_a_host_that_makes_no_sense_is_not_added(url: str, tmp_path: Path, arguments: list[str], fault: str) -> None:
+    done = run(url, *arguments, cwd=tmp_path, command="add")
+    assert done.returncode in (1, 2)
+    assert fault in done.stderr
+    assert hosts(url, "list", cwd=tmp_path) == []
+
+
+def test_a_check_tells_what_was_last_seen_and_fails_where_nobody_looks(
+    url: str, server: tuple[str, str], tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        hosts(url, "add", f"10.3.0.{number}", "--name", f"db-{number}", cwd=tmp_path)
+    first, second = hosts(url, "list", cwd=tmp_path)
+    agent = Agent(AgentStatus.STARTED, "4.2", {"ocp_agentd": 7}, seen_at=1_600_000_000_000)
+    with Redis.from_url(server[1]) as redis:
+        redis.hset(Keys().agents, str(first["id"]), json.dumps(asdict(agent)))
+    done = run(url, cwd=tmp_path, command="check")
+    assert done.returncode == 1
+    rows = done.stdout.splitlines()
+    assert rows[1].split()[:6] == [str(first["id"]), "db-1", "STARTED", "4.2", "ocp_agentd", "7"]
+    assert "2020-09-1" in rows[1]
+    assert "not seen" in rows[2]
+    assert "No worker of zone default has looked at host" in rows[2]
+    told = run(url, "db-2", str(second["id"]), "--json", cwd=tmp_path, command="check")
+    assert (told.returncode, [one["id"] for one in json.loads(told.stdout)]) == (1, [second["id"]])

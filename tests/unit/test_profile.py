@@ -56,6 +56,9 @@ def test_what_a_variable_holds_is_text(tmp_path: Path) -> None:
         (("[variables]", 'settle_seconds = "1"\n[variables]'), ["mine.toml", "settle_seconds"]),
         (("[variables]", "[proxy]\nname = 'p'\n[variables]"), ["mine.toml", "proxy", "start and stop"]),
         (("[[process]]", "[process]"), ["mine.toml"]),
+        (('name = "a"', 'name = "a"\nstart = ["x"]'), ["mine.toml", "process[0]", "both start and stop"]),
+        (('name = "a"', 'name = "a"\nstart = "x"\nstop = ["y"]'), ["mine.toml", "process[0].start", "list of texts"]),
+        (('name = "a"', 'name = "a"\nstart = ["{x}"]\nstop = ["y"]'), ["mine.toml", "variables", "x"]),
         (("start", "start ["), ["mine.toml"]),
     ],
 )
@@ -79,3 +82,16 @@ def test_variables_must_be_known_and_those_needed_given() -> None:
         profile.fill({"start": "a", "stop": "b"})
     with pytest.raises(ProfileError, match="port"):
         load_profile("ocp_agentctl").fill({"proxy_port": "http"})
+
+
+def test_a_process_may_be_controlled_alone() -> None:
+    profile = load_profile("ocp_agentctl").fill({"home": "/opt/a"})
+    one = profile.alone("ocp_monagent")
+    assert one.start == ("/opt/a/bin/ocp_agentctl", "service", "start", "ocp_monagent")
+    assert one.stop == ("/opt/a/bin/ocp_agentctl", "service", "stop", "ocp_monagent")
+    assert ([spec.name for spec in one.processes], one.proxy) == (["ocp_monagent"], None)
+    assert profile.alone("pos_proxy").processes[0].path == "/opt/a/bin/pos_proxy"
+    assert [spec.name for spec in profile.all_processes if not spec.start] == ["ocp_agentd"]
+    for name, fault in (("ocp_agentd", "ocp_agentd alone"), ("song", "no process 'song'")):
+        with pytest.raises(ProfileError, match=fault):
+            profile.alone(name)

@@ -13,10 +13,11 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import ReadyStream
 from dag.error import StoreUnavailable
 from dag.host import Host
+from dag.inquiry import Inquiries
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
-from dag.scheduler import Dispatch, Scheduler, SchedulerLimits
+from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
 from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
@@ -45,12 +46,16 @@ class Kept:
     away_after: int | None = None
     standing: int = 0
     asked: list[str] = field(default_factory=list)
+    inquiries: list[Inquiry] = field(default_factory=list)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         for dispatch in dispatches:
             if self.away_after is not None and len(self.sent) >= self.away_after:
                 raise StoreUnavailable("The broker can't be reached.")
             self.sent.append(dispatch)
+
+    def inquire(self, inquiry: Inquiry) -> None:
+        self.inquiries.append(inquiry)
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         self.asked += queues
@@ -216,6 +221,16 @@ def test_a_deleted_host_is_handed_out_all_the_same(bench: Bench) -> None:
     bench.redis.hdel(bench.store.keys.hosts, str(bench.hosts[0]))
     bench.scheduler().tick()
     assert [(d.host_id, d.address) for d in bench.kept.take()] == [(bench.hosts[0], ""), (bench.hosts[1], "10.0.0.2")]
+
+
+def test_an_inquiry_goes_to_its_hosts_shard_and_holds_nothing(bench: Bench) -> None:
+    assert Inquiries(bench.store).ask(bench.hosts[1], seconds=0.01) is None
+    assert Inquiries(bench.store).ask(99, seconds=0.01) is None
+    bench.scheduler().tick()
+    queue = shard_of(bench.hosts[1], "default", 8)
+    assert bench.kept.inquiries == [Inquiry(bench.hosts[1], 1, queue, "10.0.0.2")]
+    assert bench.redis.xlen(bench.store.keys.ready) == 0
+    assert bench.redis.hgetall(bench.store.keys.holders) == {}
 
 
 def test_a_message_of_an_unknown_kind_does_not_stop_the_others(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from dag.host import Agent, AgentStatus, Host
 from workers.profile.profile import Command, ProcessSpec, Profile
 
-PRELUDE = Path(__file__).parent / "shell" / "prelude.sh"
+SHELL = Path(__file__).parent / "shell"
 MARK = "MUSTER-RESULT "
 # The script ends itself so long before the worker would: then its result still arrives.
 EARLIER_SECONDS = 3
@@ -36,8 +37,8 @@ class ActionRequest:
     """What an action is asked to do.
 
     `facts` are what earlier steps of the task found on this host (JSON values), `token` fences, `timeout_seconds`
-    is the stage's. The script ends itself when the worker was silent for `silence_seconds` (0: never), and notes
-    `action`, the step's name, in the host's journal.
+    is the stage's, `parameters` are the task's. The script ends itself when the worker was silent for `silence_seconds`
+    (0: never), and notes `action`, the step's name, in the host's journal.
     """
 
     host: Host
@@ -47,6 +48,7 @@ class ActionRequest:
     timeout_seconds: int
     action: str = "-"
     silence_seconds: int = 0
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,20 @@ def build_script(request: ActionRequest, body: str, **variables: str) -> str:
 
     It is one compound command, so that a shell which reads it from its input has read all before it starts.
     """
-    profile = request.profile
     named = {
         "token": str(request.token),
         "action": request.action,
         "silence": str(request.silence_seconds),
         "limit": str(max(1, request.timeout_seconds - EARLIER_SECONDS)),
-        "slug": slug(request.host, profile),
+        "slug": slug(request.host, request.profile),
+        **variables,
+    }
+    return compose(request.profile, f"{part('fence')}{body}", **named)
+
+
+def compose(profile: Profile, body: str, **variables: str) -> str:
+    """Return a script of what all scripts share and `body`; without a fence it may only look."""
+    named = {
         "specs": "\n".join(map(spec_line, profile.processes)),
         "proxy_spec": spec_line(profile.proxy.process) if profile.proxy else "",
         "answers": profile.answers,
@@ -129,7 +138,7 @@ def build_script(request: ActionRequest, body: str, **variables: str) -> str:
         **variables,
     }
     head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items())
-    return f"{{\n{head}{_prelude()}{commands(profile)}{body}\n}}\n"
+    return f"{{\n{head}{part('prelude')}{commands(profile)}{body}\n}}\n"
 
 
 def commands(profile: Profile) -> str:
@@ -206,5 +215,6 @@ def spec_line(spec: ProcessSpec) -> str:
 
 
 @cache
-def _prelude() -> str:
-    return PRELUDE.read_text()
+def part(name: str) -> str:
+    """Return the text of `shell/<name>.sh`."""
+    return (SHELL / f"{name}.sh").read_text()

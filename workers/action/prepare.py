@@ -19,7 +19,7 @@ look "$specs
 $proxy_spec"
 show_processes
 status_agent
-[ "$code" -eq 0 ] || say "the agent does not run as it should: it will be started"
+[ "$code" -eq 0 ] || say "the agent does not run as it should"
 end ok ''
 """
 

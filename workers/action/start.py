@@ -3,7 +3,7 @@
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found
 from workers.action.prepare import pids_before
 
-BODY = """\
+STARTING = """\
 start_agent
 [ "$code" -eq 0 ] || { look "$specs"; fail "the start $(why)"; }
 clock; until_time=$((up + start_seconds * 100))
@@ -30,8 +30,8 @@ wrong=$(unlike_one_each)
 now=$(pids '')
 [ "$now" = "$first" ] || { show_processes; fail "not the same after $settle s: pids $first became $now"; }
 say "alive after $settle s"
-end ok ''
 """
+BODY = f"{STARTING}end ok ''\n"
 
 
 class Start:

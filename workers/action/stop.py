@@ -2,7 +2,7 @@
 
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found
 
-BODY = """\
+STOPPING = """\
 look "$specs"
 show_processes
 stop_agent
@@ -27,8 +27,8 @@ answer=$failed_answer
 [ -z "$processes" ] || fail "processes that can't be ended: pids $(pids '')"
 say "no process of the agent is left"
 answer=''
-end ok ''
 """
+BODY = f"{STOPPING}end ok ''\n"
 
 
 class Stop:

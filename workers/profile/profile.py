@@ -30,6 +30,7 @@ class ProcessSpec:
 
     It is known by `path` (the program, or the script after its interpreter) or else by `pattern` (an extended regular
     expression over all arguments); `pid_file` names it where its arguments do not. The guard is stopped first.
+    With `start` and `stop` it can be controlled alone, while the others run.
     """
 
     name: str
@@ -37,6 +38,8 @@ class ProcessSpec:
     pattern: str = ""
     pid_file: str = ""
     guard: bool = False
+    start: Command = ()
+    stop: Command = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,26 @@ class Profile:
     start_seconds: int = 60
     grace_seconds: int = 5
     settle_seconds: int = 1
+
+    @property
+    def all_processes(self) -> tuple[ProcessSpec, ...]:
+        """Every process, and last the proxy with its commands where there is one."""
+        proxy = self.proxy
+        return self.processes + ((replace(proxy.process, start=proxy.start, stop=proxy.stop),) if proxy else ())
+
+    def alone(self, name: str) -> "Profile":
+        """Return the profile of an agent that consists of this process only.
+
+        Raises:
+            ProfileError: there is no such process, or it can't be controlled alone.
+        """
+        spec = next((spec for spec in self.all_processes if spec.name == name), None)
+        if spec is None:
+            raise ProfileError(f"Profile {self.name} has no process {name!r}.")
+        if not spec.start:
+            raise ProfileError(f"Profile {self.name} does not say how to start and stop {name} alone.")
+        one = replace(spec, guard=False)
+        return replace(self, processes=(one,), proxy=None, start=spec.start, stop=spec.stop, status=(), version=())
 
     def fill(self, given: Mapping[str, str]) -> "Profile":
         """Return the profile with the host's variables in place of its placeholders.
@@ -165,12 +188,15 @@ class _Reader:
             if name not in known:
                 raise self._error(f"{key}.{name}", "is no key of a process")
         guard = value.get("guard", False)
-        texts = self._texts({k: v for k, v in value.items() if k != "guard"}, key)
+        start, stop = (self._command(value.get(k, []), f"{key}.{k}") for k in ("start", "stop"))
+        if bool(start) != bool(stop):
+            raise self._error(key, "needs both start and stop, or neither")
+        texts = self._texts({k: v for k, v in value.items() if k not in ("guard", "start", "stop")}, key)
         if not isinstance(guard, bool) or not _NAME.fullmatch(texts.get("name", "")):
             raise self._error(key, f"needs a name that matches {_NAME.pattern}, and guard must be true or false")
         if bool(texts.get("path")) == bool(texts.get("pattern")):
             raise self._error(key, "needs either path or pattern")
-        return ProcessSpec(guard=guard, **texts)
+        return ProcessSpec(guard=guard, start=start, stop=stop, **texts)
 
     def _proxy(self, value: Any) -> ProxySpec:
         if not isinstance(value, dict):

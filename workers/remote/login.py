@@ -8,6 +8,7 @@ from paramiko.ssh_exception import AuthenticationException, BadHostKeyException,
 
 from dag.host import Host
 from workers.remote.error import AuthenticationFailed, HostKeyChanged, HostKeyUnknown, HostUnreachable
+from workers.remote.key_ring import KeyRing
 from workers.remote.known_host import KnownHosts, fingerprint, host_name
 from workers.remote.settings import SshOptions
 
@@ -33,6 +34,7 @@ class Login:
     def __init__(self, options: SshOptions) -> None:
         self._options = options
         self._known = KnownHosts(options.known_hosts)
+        self._keys = KeyRing(options)
         # Shared: Fabric would read its configuration files for each connection, and ~/.ssh/config with it.
         self._config = Config(lazy=True, overrides={"load_ssh_configs": False})
 
@@ -40,7 +42,7 @@ class Login:
         """Return an open connection.
 
         Raises:
-            HostUnreachable, HostKeyUnknown, HostKeyChanged, AuthenticationFailed
+            HostUnreachable, HostKeyUnknown, HostKeyChanged, AuthenticationFailed, KeyFileError
         """
         user = host.user or self._options.user
         keys = self._known.keys_of(host_name(host.address, host.ssh_port))
@@ -61,7 +63,7 @@ class Login:
 
     def _prepare(self, host: Host, user: str, sock: socket.socket, keys: list[PKey]) -> Connection:
         limit = self._options.connect_timeout_seconds
-        login = {"pkey": self._options.key, "allow_agent": self._options.use_agent, "look_for_keys": False}
+        login = {"pkey": self._keys.key_of(host), "allow_agent": self._options.use_agent, "look_for_keys": False}
         limits = {"timeout": limit, "banner_timeout": limit, "auth_timeout": limit}
         connect = {"sock": sock, "channel_timeout": self._options.channel_timeout_seconds, **login, **limits}
         connection = Connection(host.address, user, host.ssh_port, config=self._config, connect_kwargs=connect)

@@ -13,7 +13,7 @@ from dag.host import Host
 from workers.remote.login import Login
 from workers.remote.settings import SshOptions
 
-Place = tuple[str, int, str]
+Place = tuple[str, int, str, int]
 _IsDue = Callable[[float, int], bool]
 
 
@@ -39,7 +39,7 @@ class Pool:
         Raises:
             what Login.open raises
         """
-        place = (host.address, host.ssh_port, host.user or self._options.user)
+        place = (host.address, host.ssh_port, host.user or self._options.user, host.credential_id)
         with self._used:
             kept = self._take(place)
             connection = kept or self._open(host)

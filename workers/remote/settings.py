@@ -21,6 +21,8 @@ class SshOptions:
     user: str
     known_hosts: Path
     key: PKey | None = field(default=None, repr=False)
+    key_dir: Path | None = None
+    passphrase: str = field(default="", repr=False)
     use_agent: bool = False
     connect_timeout_seconds: float = 10.0
     channel_timeout_seconds: float = 10.0
@@ -35,12 +37,14 @@ def ssh_options(settings: SshSettings) -> SshOptions:
     Raises:
         KeyFileError: `ssh.key_file` can't be read, or `ssh.passphrase` does not fit it.
     """
-    if not settings.key_file and not settings.use_agent:
-        log.warning("no ssh.key_file and no ssh.use_agent: no host will let this worker in")
+    if not settings.key_file and not settings.key_dir and not settings.use_agent:
+        log.warning("no ssh.key_file, no ssh.key_dir and no ssh.use_agent: no host will let this worker in")
     return SshOptions(
         user=settings.user,
         known_hosts=Path(settings.known_hosts).expanduser(),
         key=load_key(Path(settings.key_file).expanduser(), settings.passphrase) if settings.key_file else None,
+        key_dir=Path(settings.key_dir).expanduser() if settings.key_dir else None,
+        passphrase=settings.passphrase,
         use_agent=settings.use_agent,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         channel_timeout_seconds=settings.channel_timeout_seconds,
@@ -50,15 +54,15 @@ def ssh_options(settings: SshSettings) -> SshOptions:
     )
 
 
-def load_key(path: Path, passphrase: str) -> PKey:
+def load_key(path: Path, passphrase: str, setting: str = "ssh.key_file") -> PKey:
     """Return the private key in the file; KeyFileError names the file and the setting, never the content."""
     try:
         return PKey.from_path(path, passphrase.encode() if passphrase else None)
     except OSError as error:
-        raise KeyFileError(f"ssh.key_file ({path}) can't be read: {error.strerror}.") from None
+        raise KeyFileError(f"{setting} ({path}) can't be read: {error.strerror}.") from None
     except TypeError:
         fault = "is not encrypted, but ssh.passphrase is set" if passphrase else "is encrypted: set ssh.passphrase"
-        raise KeyFileError(f"ssh.key_file ({path}) {fault}.") from None
+        raise KeyFileError(f"{setting} ({path}) {fault}.") from None
     except (ValueError, SSHException, UnsupportedAlgorithm):
         fault = "is no private key that can be used, or ssh.passphrase does not fit it"
-        raise KeyFileError(f"ssh.key_file ({path}) {fault}.") from None
+        raise KeyFileError(f"{setting} ({path}) {fault}.") from None

@@ -1,0 +1,44 @@
+"""Inventories in CSV: a header, then a host a line; `var.home` and `label.rack` are columns of its maps."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from api.inventory.row import Fault, InventoryError, Row, Rows, typed
+
+MAPS = {"var": "variables", "label": "labels"}
+
+
+def read_table(text: str) -> Rows:
+    """Return the hosts; InventoryError names the line of a fault."""
+    reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
+    try:
+        return Rows(list(_rows(reader)))
+    except csv.Error as error:
+        raise InventoryError([Fault(f"line {reader.line_num}", "", str(error))]) from None
+
+
+def _rows(reader: "csv.DictReader[str]") -> Iterator[Row]:
+    names = [name.strip() for name in reader.fieldnames or ()]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise InventoryError([Fault("line 1", twice, "is the name of two columns")])
+    for row in reader:
+        where = f"line {reader.line_num}"
+        if None in row or None in row.values():
+            raise InventoryError([Fault(where, "", "has another number of columns than the header")])
+        yield Row(where, _unfold({name.strip(): value.strip() for name, value in row.items()}))
+
+
+def _unfold(row: dict[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in row.items():
+        head, dot, rest = name.partition(".")
+        if not value:
+            continue
+        if dot and head in MAPS:
+            fields.setdefault(MAPS[head], {})[rest] = value
+        else:
+            fields[name] = typed(name, value)
+    return fields

@@ -1,0 +1,80 @@
+"""The agent of one host as it is now, and its processes: seen live, restarted and stopped one by one."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+
+from api import render, render_agent
+from api.auth import require
+from api.body import read_nothing, read_query
+from api.envelope import success
+from api.resource.agents import submit
+from api.schema.page import Page
+from api.service import services
+from api.user import Permission
+from api.watch import Sight
+from dag.definition.process_restart import process_restart
+from dag.definition.process_stop import process_stop
+from dag.error import AgentUnavailable, UnknownProcess
+from dag.inquiry import SeenProcess
+from dag.task import Definition
+
+processes = Blueprint("processes", __name__)
+
+
+@processes.get("/compute/hosts/<id:host_id>/agent")
+@require(Permission.HOST_VIEWER)
+def get_agent(host_id: int) -> Response:
+    """Answer with the agent as it is now, or as it was last seen."""
+    return success(render_agent.agent(_see(host_id)))
+
+
+@processes.get("/compute/hosts/<id:host_id>/agent/processes")
+@require(Permission.HOST_VIEWER)
+def list_processes(host_id: int) -> Response:
+    """Answer with one page of the agent's processes as they are now, or as they were last seen."""
+    q = read_query(Page())
+    found = render_agent.processes(_see(host_id))
+    shown = found[(q["page"] - 1) * q["size"] : q["page"] * q["size"]]
+    return success(render.page(shown, number=q["page"], size=q["size"], total=len(found)))
+
+
+@processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/restart")
+@require(Permission.HOST_MANAGER)
+def restart_process(host_id: int, process_id: int) -> Response:
+    """Restart one process of the agent, and answer with it as it is then."""
+    return _operate(host_id, process_id, process_restart)
+
+
+@processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/stop")
+@require(Permission.HOST_MANAGER)
+def stop_process(host_id: int, process_id: int) -> Response:
+    """Stop one process of the agent, and answer with it as it is then."""
+    return _operate(host_id, process_id, process_stop)
+
+
+def _see(host_id: int) -> Sight:
+    host, watch = services().registry.get(host_id), services().watch
+    with watch.waiting():
+        return watch.see(host)
+
+
+def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition]) -> Response:
+    read_nothing()
+    host, watch = services().registry.get(host_id), services().watch
+    with watch.waiting():
+        process = _find(watch.look(host), process_id)
+        if not process.operable:
+            raise AgentUnavailable(
+                f"{process.name} can't be controlled alone: profile {host.profile} has no start and stop for it."
+            )
+        watch.await_end(submit(operation(process.name), [host_id]), host)
+        sight = watch.look(host, anew=True)
+    return success(render_agent.process(sight, _find(sight, process_id)))
+
+
+def _find(sight: Sight, process_id: int) -> SeenProcess:
+    for process in sight.look.processes:
+        if render_agent.process_id(process.name) == process_id:
+            return process
+    raise UnknownProcess(sight.host.id, process_id)

@@ -1,0 +1,50 @@
+"""One host of an inventory, and the request that brings a whole one."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
+
+from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
+from api.schema.host import LOGIN, PORT, WORD
+from dag.host import Host
+
+FORMATS = ("csv", "json", "yaml", "ini")
+
+
+class HostEntry(Schema):
+    """A host by the names of its fields in inventories."""
+
+    address = Address(required=True, error_messages={"required": "is required"})
+    name = text()
+    ssh_port = Whole(*PORT, load_default=22)
+    user = text(LOGIN)
+    profile = text(WORD)
+    zone = text(WORD)
+    alias = text()
+    description = text(longest=1024)
+    credential_id = Whole(0, LARGEST_ID)
+    variables = TextMap()
+    labels = TextMap()
+
+    @post_load
+    def host(self, entry: dict[str, Any], **kwargs: Any) -> Host:
+        """Return the host, without an id."""
+        return Host(id=0, **{**entry, "name": entry.get("name") or entry["address"]})
+
+
+FIELDS = tuple(HostEntry().fields)
+
+
+class HostImport(RequestSchema):
+    """An inventory as text, its format, and what hosts get that name no profile, zone or user."""
+
+    format = fields.String(
+        required=True,
+        validate=validate.OneOf(FORMATS, error=f"must be one of {', '.join(FORMATS)}"),
+        error_messages={"required": "is required"},
+    )
+    content = fields.String(required=True, error_messages={"required": "is required"})
+    profile = text(WORD)
+    zone = text(WORD)
+    user = text(LOGIN)
+    dryRun = fields.Boolean(load_default=False, truthy={True}, falsy={False})

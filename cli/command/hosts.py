@@ -1,0 +1,124 @@
+"""The commands `muster hosts ...`: what each is called and takes. What it does stands in the module it calls."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.command.calling import DEFAULT_API, DEFAULT_USER, ApiOption, Calling, JsonFlag, PasswordFileOption, UserOption
+from cli.error import CommandError
+
+hosts = typer.Typer(help="Enrol hosts and look at them.", no_args_is_help=True, rich_markup_mode=None)
+
+HostArguments = Annotated[list[str], typer.Argument(metavar="HOST...", help="Ids, names or addresses")]
+
+
+@hosts.command("import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw")
+def import_hosts(
+    file: Annotated[Path, typer.Argument(help="Inventory: .csv, .json, .yaml, or Ansible's .ini and .yaml")],
+    api: ApiOption = DEFAULT_API,
+    user: UserOption = DEFAULT_USER,
+    password_file: PasswordFileOption = None,
+    form: Annotated[str, typer.Option("--format", help="csv, json, yaml or ini [default: by the name]")] = "",
+    profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
+    zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
+    ssh_user: Annotated[str, typer.Option(help="SSH login of hosts that name none")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Enrol the hosts of an inventory, all or none; those that are enrolled already are skipped.
+
+    Fields: address (required), name, ssh_port, user, profile, zone, alias, description, credential_id, variables,
+    labels. In CSV each variable has a column such as var.home, each label one such as label.rack.
+
+    Of an Ansible inventory it takes ansible_host, ansible_port, ansible_user, muster_profile, muster_zone,
+    muster_var_NAME, muster_label_NAME, and each group as a label.
+    """
+    from cli.inventory import import_inventory, report
+
+    with Calling(api, user, password_file).client() as client:
+        answer = import_inventory(client, file, form, dry_run=dry_run, profile=profile, zone=zone, user=ssh_user)
+    report(answer, dry_run=dry_run, as_json=as_json)
+
+
+@hosts.command("list", epilog="Example: muster hosts list --status OFFLINE")
+def list_hosts(
+    keyword: Annotated[str, typer.Option(help="Part of a name, an address or an alias")] = "",
+    status: Annotated[str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas")] = "",
+    sort: Annotated[str, typer.Option(help="id, name, innerIpAddress, alias, status or createTime; name,desc")] = "",
+    api: ApiOption = DEFAULT_API,
+    user: UserOption = DEFAULT_USER,
+    password_file: PasswordFileOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the hosts with the status that was last seen."""
+    from cli.host import show_hosts
+
+    with Calling(api, user, password_file).client() as client:
+        show_hosts(client, as_json=as_json, keyword=keyword, status=status, sort=sort)
+
+
+@hosts.command("add", epilog="Example: muster hosts add 10.0.0.11 --name web-1 --var home=/opt/ocp_agent")
+def add_host(
+    address: Annotated[str, typer.Argument(help="IPv4 or IPv6 address, or host name")],
+    name: Annotated[str, typer.Option(help="Name [default: the address]")] = "",
+    ssh_port: Annotated[int, typer.Option(help="SSH port")] = 22,
+    ssh_user: Annotated[str, typer.Option(help="SSH login [default: the workers' own]")] = "",
+    profile: Annotated[str, typer.Option(help="Agent profile [default: ocp_agentctl]")] = "",
+    zone: Annotated[str, typer.Option(help="Zone [default: default]")] = "",
+    credential: Annotated[int, typer.Option(help="Id of a key that the workers hold [default: theirs]")] = 0,
+    var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the profile; may be repeated")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated")] = None,
+    api: ApiOption = DEFAULT_API,
+    user: UserOption = DEFAULT_USER,
+    password_file: PasswordFileOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Enrol one host."""
+    from cli.host import add_host, pairs
+
+    fields = {
+        "name": name,
+        "sshPort": ssh_port,
+        "user": ssh_user,
+        "profile": profile,
+        "zone": zone,
+        "credentialId": credential,
+        "variables": pairs(var or [], "--var"),
+        "labels": pairs(label or [], "--label"),
+    }
+    with Calling(api, user, password_file).client() as client:
+        add_host(client, address, fields, as_json=as_json)
+
+
+@hosts.command("check", epilog="Example: muster hosts check web-1 web-2")
+def check_hosts(
+    hosts: Annotated[
+        list[str] | None, typer.Argument(metavar="[HOST...]", help="Ids, names or addresses [default: all]")
+    ] = None,
+    api: ApiOption = DEFAULT_API,
+    user: UserOption = DEFAULT_USER,
+    password_file: PasswordFileOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask hosts what runs there now. Exits with 0 only if every agent was seen and runs."""
+    from cli.host import check_hosts
+
+    with Calling(api, user, password_file).client() as client:
+        if not check_hosts(client, hosts or [], as_json=as_json):
+            raise typer.Exit(CommandError.exit_code)
+
+
+@hosts.command("remove", epilog="Example: muster hosts remove web-1 web-2")
+def remove_hosts(
+    hosts: HostArguments,
+    api: ApiOption = DEFAULT_API,
+    user: UserOption = DEFAULT_USER,
+    password_file: PasswordFileOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Forget hosts, all or none; refused while a task uses one of them. Nothing is done on them."""
+    from cli.host import remove_hosts
+
+    with Calling(api, user, password_file).client() as client:
+        remove_hosts(client, hosts, as_json=as_json)
