@@ -8,6 +8,7 @@ from api.inventory.row import Fault, InventoryError
 
 # Aliases may name the same part again and again; this many steps are far more than 10,000 hosts need.
 MOST_STEPS = 2_000_000
+MOST_DEPTH = 64
 _TEXTS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp", "null"))
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -19,14 +20,23 @@ class Document:
     def __init__(self, text: str) -> None:
         self._steps = 0
         try:
+            self._check_depth(text)
             self.top: yaml.Node | None = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f"line {mark.line + 1}" if mark else ""
             raise InventoryError([Fault(where, "", f"is no YAML: {error.problem or error.context}")]) from None
-        except (yaml.YAMLError, RecursionError) as error:
-            reason = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "nested too deeply"
-            raise InventoryError([Fault("", "", f"is no YAML: {reason}")]) from None
+        except yaml.YAMLError as error:
+            raise InventoryError([Fault("", "", f"is no YAML: {str(error).splitlines()[0]}")]) from None
+
+    def _check_depth(self, text: str) -> None:
+        # The composer calls itself for each level, and a C stack has no recursion limit: events come one by one.
+        depth = 0
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEPTH:
+                where = f"line {event.start_mark.line + 1}"
+                raise InventoryError([Fault(where, "", f"is nested deeper than {MOST_DEPTH} levels")])
 
     def where(self, node: yaml.Node) -> str:
         """Return the place of a node."""

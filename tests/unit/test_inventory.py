@@ -276,7 +276,7 @@ BAD = [
     ("yaml", "web", "must be a list of hosts, or the groups"),
     ("yaml", "", "must be a list of hosts, or the groups"),
     ("yaml", "a: 1\n---\nb: 2", "is no YAML: but found another document"),
-    ("yaml", "[" * 100_000, "is no YAML"),
+    ("yaml", "[" * 100_000, "line 1: is nested deeper than 64 levels"),
     ("yaml", "\x00", "is no YAML"),
     ("yaml", "all:\n  host:\n    a:\n", "line 2, host: is no part of a group; there are hosts, vars and children"),
     ("yaml", "all:\n  hosts:\n    web[3:1]:\n", "line 3, web[3:1]: has a range that runs backwards"),
