@@ -1,14 +1,14 @@
-"""Finds workers that are connected and hear nothing: the known fault of a consumer after a reconnect.
+"""Finds workers that live and do not hear: the known faults of a Celery consumer after a reconnect.
 
-Messages stand in the queues that such a worker consumes, it has threads without work, and still nothing reaches it.
-Schedulers look so at all workers, and each worker at itself.
+Either messages stand in the queues that a worker consumes, it has threads without work, and still nothing reaches it;
+or it does not do what it is told by remote control. Schedulers look so at all workers, and each worker at itself.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from dag.roster import Worker
+from dag.roster import Move, Worker
 
 # Between a message's arrival in a queue and its receipt lie milliseconds, a second where the machine is overloaded.
 DEAF_SECONDS = 6.0
@@ -29,22 +29,30 @@ class Hearing:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ears: dict[str, _Ear] = {}
+        self._told: dict[Move, float] = {}
         self._looked_at = 0.0
 
-    def deaf(self, workers: Iterable[Worker], waiting: Mapping[str, int]) -> set[str]:
-        """Return the names of the deaf; `waiting` is queue to the number of messages that stand in it."""
-        now, before, self._ears = self._clock(), self._ears, {}
+    def deaf(self, workers: Iterable[Worker], waiting: Mapping[str, int], orders: Collection[Move] = ()) -> set[str]:
+        """Return the names of the deaf.
+
+        `waiting` is queue to the number of messages that stand in it, `orders` what workers are told and have not done.
+        """
+        now = self._clock()
         if now - self._looked_at > DEAF_SECONDS / 2:
-            before = {}
+            self._ears, self._told = {}, {}
         self._looked_at = now
-        for worker in workers:
-            ear = before.get(worker.name)
-            if ear is None or ear.received != worker.received:
-                ear = _Ear(worker.received, now)
-            if now >= ear.shunned_until:
-                if not (worker.free > 0 and any(waiting.get(queue) for queue in worker.queues)):
-                    ear.waits_since = now
-                if now - ear.waits_since >= DEAF_SECONDS:
-                    ear.shunned_until = now + SHUN_SECONDS
-            self._ears[worker.name] = ear
+        self._told = {order: self._told.get(order, now) for order in orders}
+        unheeded = {order.worker for order, since in self._told.items() if now - since >= DEAF_SECONDS}
+        self._ears = {worker.name: self._look(worker, waiting, worker.name in unheeded, now) for worker in workers}
         return {name for name, ear in self._ears.items() if now < ear.shunned_until}
+
+    def _look(self, worker: Worker, waiting: Mapping[str, int], disobeys: bool, now: float) -> _Ear:
+        ear = self._ears.get(worker.name)
+        if ear is None or ear.received != worker.received:
+            ear = _Ear(worker.received, now)
+        if now >= ear.shunned_until:
+            if not (worker.free > 0 and any(waiting.get(queue) for queue in worker.queues)):
+                ear.waits_since = now
+            if disobeys or now - ear.waits_since >= DEAF_SECONDS:
+                ear.shunned_until = now + SHUN_SECONDS
+        return ear

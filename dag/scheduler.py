@@ -318,8 +318,8 @@ class Scheduler:
 
     def _deaf(self, workers: list[Worker]) -> set[str]:
         queues = sorted({queue for worker in workers for queue in worker.queues})
-        deaf = self._hearing.deaf(workers, self._publisher.waiting(queues) if queues else {})
+        deaf = self._hearing.deaf(workers, self._publisher.waiting(queues) if queues else {}, self._roster.orders())
         for name in sorted(deaf - self._shunned):
-            log.error("worker %s does not receive what stands in its queues: its shards go to others", name)
+            log.error("worker %s does not receive messages or orders: its shards go to others", name)
         self._shunned = deaf
         return deaf

@@ -4,11 +4,11 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dag.error import StoreUnavailable
 from dag.hearing import DEAF_SECONDS, Hearing
-from dag.roster import Worker
+from dag.roster import Move, Worker
 from workers.app import IDLE_QUEUE
 from workers.broker import QueueLengths
 from workers.heartbeat import Repeat
@@ -28,10 +28,12 @@ class Ear:
         self,
         lengths: QueueLengths,
         describe: Callable[[], Worker],
+        orders: Callable[[], Sequence[Move]],
         replace: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lengths, self._describe, self._replace, self._clock = lengths, describe, replace, clock
+        self._lengths, self._describe, self._orders = lengths, describe, orders
+        self._replace, self._clock = replace, clock
         self._hearing = Hearing(clock)
         self._consumed_at = 0.0
         self._ceased = False
@@ -56,20 +58,21 @@ class Ear:
         """Replace the process where the broker answers and the worker has not consumed or heard for a while.
 
         Raises:
-            StoreUnavailable: the broker is away; nobody can hear anything, and the time counts from its return.
+            StoreUnavailable: Redis or the broker is away; nobody hears anything, and the time counts from its return.
         """
         if self._ceased:
             return
         me, now = self._describe(), self._clock()
         try:
             waiting = self._lengths.of(sorted(me.queues) or [IDLE_QUEUE])
+            orders = [order for order in self._orders() if order.worker == me.name]
         except StoreUnavailable:
             self._consumed_at = now
             raise
         if not me.draining:
             self._consumed_at = now
-        if self._hearing.deaf([me], waiting):
-            log.critical("messages stand in this worker's queues and do not reach it: replacing the process")
+        if self._hearing.deaf([me], waiting, orders):
+            log.critical("messages or orders for this worker do not reach it: replacing the process")
             self._replace()
         elif now - self._consumed_at > DEAF_SECONDS:
             log.critical("this worker has lost its consumer and does not get it back: replacing the process")

@@ -70,8 +70,9 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     presence = Presence(name, settings, held)
     beating = Store(impatient)
     renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
-    heartbeat = Heartbeat(renewals, Roster(beating), held, presence.describe)
-    ear = Ear(QueueLengths(app), presence.describe, lambda: replace_process(held))
+    roster = Roster(beating)
+    heartbeat = Heartbeat(renewals, roster, held, presence.describe)
+    ear = Ear(QueueLengths(app), presence.describe, roster.orders, lambda: replace_process(held))
     _connect_signals(presence, ear)
     worker = app.Worker(
         hostname=name,

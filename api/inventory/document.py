@@ -35,7 +35,7 @@ class Document:
         for event in yaml.parse(text, Loader=_Loader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MOST_DEPTH:
-                where = f"line {event.start_mark.line + 1}"
+                where = f"line {event.start_mark.line + 1}" if event.start_mark else ""
                 raise InventoryError([Fault(where, "", f"is nested deeper than {MOST_DEPTH} levels")])
 
     def where(self, node: yaml.Node) -> str:

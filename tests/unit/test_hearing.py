@@ -7,7 +7,7 @@ import pytest
 
 from dag.error import StoreUnavailable
 from dag.hearing import DEAF_SECONDS, SHUN_SECONDS, Hearing
-from dag.roster import Worker
+from dag.roster import Move, Worker
 from workers.ear import Ear
 
 QUEUE = "hosts.default.00"
@@ -52,6 +52,15 @@ def test_whoever_receives_something_is_not_deaf() -> None:
     looks = Looks()
     for received in range(60):
         assert looks.look(worker(received), seconds=1) == set()
+
+
+def test_whoever_does_not_do_what_it_is_told_is_deaf() -> None:
+    looks, order = Looks(), Move("w", QUEUE, add=False)
+    for second in range(int(DEAF_SECONDS) + 1):
+        looks.now += 1
+        # That it receives messages does not help.
+        found = looks.hearing.deaf([worker(received=second)], {}, [order])
+    assert found == {"w"}
 
 
 def test_the_deaf_is_left_alone_for_a_while_and_then_judged_anew() -> None:
@@ -99,7 +108,8 @@ class OwnEar:
         self.now, self.me, self.broker = 1000.0, worker(), Broker()
         self.replaced = 0
         lengths: Any = self.broker
-        self.ear = Ear(lengths, lambda: self.me, self._replace, lambda: self.now)
+        self.orders: list[Move] = []
+        self.ear = Ear(lengths, lambda: self.me, lambda: self.orders, self._replace, lambda: self.now)
         self.ear.look()
 
     def _replace(self) -> None:
@@ -125,6 +135,15 @@ def test_a_worker_that_hears_nothing_is_replaced(own: OwnEar) -> None:
     own.broker.waiting = 3
     assert own.look(int(DEAF_SECONDS) - 1) == 0
     assert own.look(1) == 1
+
+
+def test_a_worker_that_does_not_do_what_it_is_told_is_replaced(own: OwnEar) -> None:
+    own.orders = [Move("another", QUEUE, add=True)]
+    assert own.look(60) == 0
+    for number in range(60):  # each is done in time, and the next is there
+        own.orders = [Move("w", f"hosts.default.{number}", add=True)]
+        assert own.look(1) == 0
+    assert own.look(int(DEAF_SECONDS)) == 1
 
 
 def test_a_worker_that_does_not_get_its_consumer_back_is_replaced_once_the_broker_is_there(own: OwnEar) -> None:
