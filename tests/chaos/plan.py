@@ -79,8 +79,8 @@ def plan_faults(seed: int, kills: int, lease_seconds: float) -> list[Fault]:
 
 
 def plan_submissions(seed: int, hosts: int) -> Iterator[Submission]:
-    """Yield tasks without end; each names a random part of the fleet, so they overlap."""
+    """Yield tasks without end; each names a random part of the fleet, a small one more often, so they overlap."""
     chance = random.Random(f"{seed} submissions")
     while True:
-        size = chance.randint(1, hosts)
+        size = min(chance.randint(1, hosts), chance.randint(1, hosts))
         yield Submission(tuple(chance.sample(range(hosts), size)), chance.randrange(ROLES["api"]))

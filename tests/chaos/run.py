@@ -23,7 +23,7 @@ from tests.invariant import check_invariants
 from tests.wait import until
 
 # So many tasks are kept under way: enough that hosts are waited for, few enough to end soon after the last fault.
-TASKS_AT_ONCE = 3
+TASKS_AT_ONCE = 4
 # The longest that a process may be away before a fault is due to it: a start takes a second or two.
 AWAY_SECONDS = 120.0
 # No node's runs are lost so often, so no task fails by the limit.
@@ -179,7 +179,7 @@ class _Run:
             "invariants": _invariants(self._cluster),
             **judge(calls, tasks, names, journals),
         }
-        wrong["lost"] += verdict.unlike_last(tasks, names, agents(layout.fleet))
+        wrong["lost"] += [*calls.denied, *verdict.unlike_last(tasks, names, agents(layout.fleet))]
         return Findings(wrong, self._figures(settled, tasks))
 
     def _figures(self, settled: float, tasks: Mapping[int, TaskFound]) -> dict[str, Any]:
@@ -194,6 +194,7 @@ class _Run:
             "settled_seconds": round(settled, 1),
             "acknowledged": len(calls.acknowledged),
             "unanswered": len(calls.unanswered),
+            "reads": calls.reads,
             "faults": dict(sorted(Counter(fault.kind for fault in self._injected).items())),
             **_totals(tasks),
         }

@@ -1,4 +1,4 @@
-"""Submits tasks through the APIs over HTTP, as a caller does who does not give up."""
+"""Submits tasks through the APIs over HTTP and looks at them, as a caller does who does not give up."""
 
 import threading
 import time
@@ -10,7 +10,8 @@ import httpx
 from tests.chaos.cluster import CALL_SECONDS, USER
 from tests.chaos.plan import Submission
 
-PATH = "/api/v2/compute/hosts/batchRestartAgents"
+SUBMIT = "/api/v2/compute/hosts/batchRestartAgents"
+READ = "/api/v2/tasks/instances"
 BETWEEN_CALLS_SECONDS = 0.2
 
 Hosts = tuple[int, ...]
@@ -18,10 +19,15 @@ Hosts = tuple[int, ...]
 
 @dataclass
 class Calls:
-    """What was asked for: `acknowledged` tasks by id, and the calls whose answer was lost or was no 200."""
+    """What was asked for: `acknowledged` tasks by id, and the submissions whose answer was lost or was no 200.
+
+    `reads` of acknowledged tasks were answered; each that said "no such task" has a sentence in `denied`.
+    """
 
     acknowledged: dict[int, Hosts] = field(default_factory=dict)
     unanswered: list[Hosts] = field(default_factory=list)
+    reads: int = 0
+    denied: list[str] = field(default_factory=list)
 
 
 class Workload(threading.Thread):
@@ -39,6 +45,7 @@ class Workload(threading.Thread):
         self._apis, self._host_ids, self._submissions, self._is_wanted = apis, host_ids, submissions, is_wanted
         self._http = httpx.Client(auth=(USER, password), timeout=CALL_SECONDS, trust_env=False)
         self._stopping = threading.Event()
+        self._turn = 0
         self.calls = Calls()
 
     def run(self) -> None:
@@ -46,6 +53,8 @@ class Workload(threading.Thread):
         while not self._stopping.wait(BETWEEN_CALLS_SECONDS):
             if self._is_wanted(self.calls):
                 self._submit(next(self._submissions))
+            else:
+                self._read()
 
     def stop(self) -> None:
         """End after the call that is under way; a submission that no API has acknowledged is given up."""
@@ -63,9 +72,23 @@ class Workload(threading.Thread):
             number += 1
             time.sleep(BETWEEN_CALLS_SECONDS)
 
+    def _read(self) -> None:
+        """Look at the newest acknowledged task through the one API, the next time through the other."""
+        self._turn += 1
+        task_id = max(self.calls.acknowledged, default=None)
+        if task_id is None:
+            return
+        try:
+            answer = self._http.get(f"{self._apis[self._turn % len(self._apis)]}{READ}/{task_id}")
+        except httpx.TransportError:
+            return
+        self.calls.reads += answer.is_success
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            self.calls.denied.append(f"task {task_id} was acknowledged and an API says that it does not exist")
+
     def _ask(self, api: str, hosts: Hosts) -> bool:
         try:
-            answer = self._http.post(f"{api}{PATH}", json={"hostIds": list(hosts)})
+            answer = self._http.post(f"{api}{SUBMIT}", json={"hostIds": list(hosts)})
         except httpx.ConnectError:
             return False  # nobody was there to take it
         except httpx.TransportError:
