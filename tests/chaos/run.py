@@ -183,12 +183,14 @@ class _Run:
         return Findings(wrong, self._figures(settled, tasks))
 
     def _figures(self, settled: float, tasks: Mapping[int, TaskFound]) -> dict[str, Any]:
-        recoveries, calls = self._observer.recoveries().values(), self._workload.calls
+        seconds, calls = self._observer.recoveries(), self._workload.calls
+        slowest = max(self._injected, key=lambda fault: seconds.get(fault.number, 0.0), default=None)
         return {
             "kills": len(self._injected),
             "tasks": len(tasks),
-            "recovery_p50": round(statistics.median(recoveries), 2) if recoveries else None,
-            "recovery_max": round(max(recoveries), 2) if recoveries else None,
+            "recovery_p50": round(statistics.median(seconds.values()), 2) if seconds else None,
+            "recovery_max": round(max(seconds.values()), 2) if seconds else None,
+            "slowest": f"fault {slowest.number}: {slowest.kind}" if slowest else "",
             "seed": self._options.seed,
             "seconds": round(time.monotonic() - self._began, 1),
             "settled_seconds": round(settled, 1),
