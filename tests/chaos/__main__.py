@@ -12,7 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.run import Findings, Options, run, tell
+from tests.chaos.result import Findings
+from tests.chaos.run import Options, run
+from tests.chaos.tell import tell
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -82,6 +82,16 @@ class Observer(threading.Thread):
             self._recovery.hit(fault, at, self._letters)
             return True
 
+    def mark(self, number: int) -> None:
+        """Note what is under way, as at a fault."""
+        with self._lock:
+            self._recovery.hit(number, time.monotonic(), self._letters)
+
+    def is_over(self, number: int) -> bool:
+        """Tell whether what was under way at that fault or mark has ended."""
+        with self._lock:
+            return number not in self._recovery.waiting
+
     def is_under_way(self) -> bool:
         """Tell whether a node is READY or RUNNING."""
         with self._lock:
@@ -97,7 +107,7 @@ class Observer(threading.Thread):
             return set(self._ended)
 
     def recoveries(self) -> dict[int, float]:
-        """Return the seconds of each fault that is over."""
+        """Return the seconds of each fault and mark that is over."""
         with self._lock:
             return dict(self._recovery.seconds)
 

@@ -28,19 +28,25 @@ DECK: Sequence[tuple[str, Signals]] = (
 )
 # A paused process sleeps so much longer than a lease.
 LONGER_SECONDS = (1.0, 3.0)
+# Before one fault in so many, all must be well again. What one fault has made ill, the next may heal by its restart.
+FAULTS_A_CALM = 6
 # Before a fault: from "while the last one is still being dealt with" to "once all is well again".
 PAUSE_SECONDS = (0.1, 6.0)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Send `signal` to the process `name`, `pause_seconds` after the fault before; SIGCONT after `hold_seconds`."""
+    """Send `signal` to the process `name`, `pause_seconds` after the fault before; SIGCONT after `hold_seconds`.
+
+    `calm`: only when all is well again.
+    """
 
     number: int
     name: str
     signal: Signals
     pause_seconds: float
-    hold_seconds: float = 0.0
+    hold_seconds: float
+    calm: bool
 
     @property
     def kind(self) -> str:
@@ -74,7 +80,8 @@ def plan_faults(seed: int, kills: int, lease_seconds: float) -> list[Fault]:
         name = chance.choice(names(role))
         pause = round(chance.uniform(*PAUSE_SECONDS), 2)
         hold = round(lease_seconds + chance.uniform(*LONGER_SECONDS), 2) if signal == SIGSTOP else 0.0
-        faults.append(Fault(number, name, signal, pause, hold))
+        calm = chance.randrange(FAULTS_A_CALM) == 0 and number > 1
+        faults.append(Fault(number, name, signal, pause, hold, calm))
     return faults
 
 

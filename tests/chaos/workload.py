@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.chaos.cluster import CALL_SECONDS, USER
+from tests.chaos.cluster import CALL_SECONDS
+from tests.chaos.keeper import USER
 from tests.chaos.plan import Submission
 
 SUBMIT = "/api/v2/compute/hosts/batchRestartAgents"

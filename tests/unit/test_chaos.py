@@ -13,7 +13,7 @@ from tests.chaos.evidence import AGENT, Step, TaskFound
 from tests.chaos.journal import Entry, parse
 from tests.chaos.observer import Recovery
 from tests.chaos.plan import DECK, plan_faults, plan_submissions
-from tests.chaos.run import MOST_LOST, judge
+from tests.chaos.result import MOST_LOST, Findings, judge, summarise
 from tests.chaos.verdict import is_failed_by_limit, stuck, unlike_last
 from tests.chaos.workload import Calls
 
@@ -152,6 +152,27 @@ def test_a_task_that_failed_by_the_limit_of_lost_runs_is_counted_apart(
 def test_a_task_that_has_not_ended_is_stuck(tasks: dict[int, TaskFound]) -> None:
     tasks[2] = with_step(replace(tasks[2], status="RUNNING"), 4, letter="R")
     assert list(stuck(tasks)) == ["task 2 has not ended: SSSSR"]
+
+
+def test_an_acknowledged_task_that_an_api_denies_is_lost(
+    calls: Calls, tasks: dict[int, TaskFound], journals: dict[str, list[str]]
+) -> None:
+    calls.denied.append("task 2 was acknowledged and an API says that it does not exist")
+    assert faults(calls, tasks, journals) == {"lost": 1}
+
+
+def test_the_last_line_opens_with_the_promised_keys_and_one_fault_is_enough() -> None:
+    kinds = ("overlaps", "stuck", "lost", "invariants", "double_results")
+    wrong: dict[str, list[str]] = {kind: [] for kind in kinds}
+    figures = {**summarise(plan_faults(1, 3, 15), {1: 2.0, 2: 7.5, -3: 99.0}, [4.0]), "tasks": 5, "seed": 1}
+    found = Findings(wrong, figures)
+    first = ("kills", "tasks", "lost", "double_results", "overlaps", "stuck", "recovery_p50", "recovery_max")
+    assert tuple(found.line())[:8] == first
+    assert [found.line()[key] for key in first] == [3, 5, 0, 0, 0, 0, 4.75, 7.5]
+    assert found.line()["slowest"].startswith("fault 2: ")
+    assert found.is_clean
+    wrong["invariants"].append("counters don't fit")
+    assert not found.is_clean
 
 
 def test_an_overlap_is_found(calls: Calls, tasks: dict[int, TaskFound], journals: dict[str, list[str]]) -> None:
