@@ -1,10 +1,11 @@
-# make demo | make test | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
+KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test clean
+.PHONY: demo test chaos clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -13,6 +14,11 @@ demo: $(READY)
 test: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout sshd
 	$(VENV)/bin/python -m pytest
+
+# SEED repeats the faults of a run, LEASE shortens the leases (s).
+chaos: $(READY)
+	@sh deploy/install-packages.sh ps flock awk timeout
+	@$(VENV)/bin/python -m tests.chaos --kills $(KILLS) --hosts $(HOSTS) $(if $(SEED),--seed $(SEED)) $(if $(LEASE),--lease $(LEASE))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:

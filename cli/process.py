@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 from redis import Redis
@@ -147,8 +147,9 @@ def run_until_signal(work: Callable[[threading.Event], None]) -> None:
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(work, stop)
-        while not running.done() and signal.sigtimedwait(STOP_SIGNALS, POLL_SECONDS) is None:
-            continue
+        # Not sigtimedwait: after a pause (SIGSTOP, SIGCONT) CPython's returns as if a signal had come.
+        while not running.done() and not signal.sigpending() & STOP_SIGNALS:
+            wait([running], POLL_SECONDS)
         stop.set()
         running.result()
 

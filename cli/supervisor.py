@@ -26,7 +26,6 @@ POLL_SECONDS = 0.02
 GRACE_SECONDS = 2.5
 INSIST_SECONDS = 0.7
 LAST_GRACE_SECONDS = 1.4
-# A child that lived for so long and died is started again at once, as if it had never died before.
 STEADY_SECONDS = 30.0
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.2, 10.0
 TAIL_LINES = 15
@@ -40,7 +39,8 @@ class Program:
 
     `insist` is sent to a child that has not ended in time, SIGKILL after that; `last` ones are stopped when the
     others have ended, because those need them. `ends_alone`: it sees for itself when the supervisor has ended,
-    and has something to put in order then.
+    and has something to put in order then. One that lived for `steady_seconds` and died is started again at once, as
+    if it had never died before.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Program:
     insist: signal.Signals | None = None
     last: bool = False
     ends_alone: bool = False
+    steady_seconds: float = STEADY_SECONDS
 
 
 class ChildDied(CommandError):
@@ -83,7 +84,7 @@ class Child:
             if now >= self._start_at:
                 self._start()
         elif self.ended():
-            self._deaths = self._deaths + 1 if now - self._born < STEADY_SECONDS else 1
+            self._deaths = self._deaths + 1 if now - self._born < self.program.steady_seconds else 1
             delay = min(FIRST_DELAY_SECONDS * 2 ** (self._deaths - 1), LONGEST_DELAY_SECONDS)
             self._start_at = now + delay
             note(f"{self.program.name} ended ({self.how()}); starting it again. Its log: {self.log}")

@@ -1,0 +1,35 @@
+"""How a process of Muster waits for its end."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from cli.process import POLL_SECONDS
+
+PROGRAM = """
+from cli.process import run_until_signal
+
+def work(stop):
+    while not stop.wait(0.05):
+        print("at work", flush=True)
+    print("stopped in order", flush=True)
+
+run_until_signal(work)
+"""
+
+
+def test_a_process_that_was_paused_goes_on_and_ends_at_sigterm() -> None:
+    """Paused by SIGSTOP for longer than it waits at once, then resumed; counted: its own lines."""
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2 * POLL_SECONDS)  # the pause itself: nothing else tells that it has lasted
+        process.send_signal(signal.SIGCONT)
+        resumed_at = time.monotonic()
+        while time.monotonic() < resumed_at + 2 * POLL_SECONDS:
+            assert process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read().endswith("stopped in order\n")
+    assert process.returncode == 0
