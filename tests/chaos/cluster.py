@@ -10,8 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from cli.client import ApiClient
-from cli.inventory import enrol, read_inventory
-from cli.process import ALIVE_SECONDS
+from cli.inventory import import_inventory
 from config.settings import EngineSettings, WorkerSettings
 from dag.dispatch import GROUP
 from dag.error import StoreUnavailable
@@ -48,10 +47,10 @@ class Cluster:
         self._theirs.close()
         self._answer()
         until(lambda: not self.missing(), START_SECONDS)
-        inventory = read_inventory(self.layout.fleet / "inventory.json")
         with ApiClient(self.layout.apis[0], USER, self.layout.password) as client:
-            created = enrol(client, inventory).created
-        return [created[entry.name] for entry in inventory]
+            import_inventory(client, self.layout.fleet / "inventory.json")
+            ids = {host["name"]: host["id"] for host in client.hosts()}
+        return [ids[name] for name in sorted(ids)]
 
     def signal(self, name: str, number: signal.Signals) -> bool:
         """Send a signal to a process; False where it is dead just now and waits to be started again."""
@@ -73,7 +72,7 @@ class Cluster:
             yield f"{lacking} schedulers"
 
     def _missing_workers(self) -> Iterator[str]:
-        roster = Roster(self.store, alive_seconds=ALIVE_SECONDS)
+        roster = Roster(self.store)
         workers = [worker for worker in roster.alive() if not worker.draining]
         if len(workers) < ROLES["worker"]:
             yield f"{ROLES['worker'] - len(workers)} workers"

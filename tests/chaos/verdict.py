@@ -61,7 +61,7 @@ def _is_renewed(before: Pids, after: Pids) -> bool:
 def is_failed_by_limit(task: TaskFound, most_lost: int) -> bool:
     """Tell whether all that failed of a task failed because its runs were lost too often."""
     failed = [step for step in task.steps if step.letter == "F"]
-    return bool(failed) and all(step.lost >= most_lost for step in failed)
+    return bool(failed) and all(step.lost > most_lost for step in failed)
 
 
 def unlike_last(tasks: Tasks, names: Mapping[int, str], seen: Mapping[str, Pids]) -> Iterator[str]:

@@ -143,7 +143,7 @@ def test_a_call_without_an_answer_may_have_made_one_task_and_no_two(
 def test_a_task_that_failed_by_the_limit_of_lost_runs_is_counted_apart(
     calls: Calls, tasks: dict[int, TaskFound], journals: dict[str, list[str]]
 ) -> None:
-    tasks[2] = with_step(replace(tasks[2], status="FAILED"), 4, letter="F", lost=MOST_LOST)
+    tasks[2] = with_step(replace(tasks[2], status="FAILED"), 4, letter="F", lost=MOST_LOST + 1)
     assert faults(calls, tasks, journals) == {}
     assert is_failed_by_limit(tasks[2], MOST_LOST)
     assert not is_failed_by_limit(tasks[1], MOST_LOST)
