@@ -6,7 +6,7 @@ from flask import g, request
 from marshmallow import Schema
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from api.codec import parse
+from api.codec import NameTwice, parse
 from api.error import HostsNamed
 from api.schema.field import RequestSchema
 
@@ -29,7 +29,7 @@ def read(schema: Schema) -> Any:
     """Return the JSON body as the schema gives it.
 
     Raises:
-        BadRequest: no body, no JSON, or no object.
+        BadRequest: no body, no JSON, a name twice, or no object.
         RequestEntityTooLarge: more than `max_body_bytes`.
         UnsupportedMediaType: a body that is not declared as JSON.
         ValidationError: the body breaks the schema.
@@ -42,6 +42,8 @@ def read(schema: Schema) -> Any:
         raise UnsupportedMediaType("The body must be sent as Content-Type: application/json.")
     try:
         value = parse(body)
+    except NameTwice as error:
+        raise BadRequest(f"The request body is ambiguous: {error}.") from None
     except ValueError:
         raise BadRequest("Malformed JSON request") from None
     if not isinstance(value, dict):

@@ -44,7 +44,7 @@ NOT_PERMITTED = 30014
 AGENT_STATE = 40000
 
 RETRY_AFTER_SECONDS = 2
-UNKNOWN_FIELD = "Unknown field."  # marshmallow's message
+UNKNOWN_FIELD = "is no field of this request"
 SECRET_FIELDS = frozenset(("variables", "password", "currentPassword"))
 
 log = structlog.get_logger()
@@ -167,7 +167,19 @@ def _http(error: HTTPException) -> Refusal:
     if methods:
         headers["Allow"] = ", ".join(sorted(methods))
     code = _HTTP_CODES.get(status, ILLEGAL_ARGUMENT if status < 500 else UNEXPECTED)
-    return Refusal(code, status, error.description or error.name, headers=headers)
+    return Refusal(code, status, _told(error, ", ".join(sorted(methods or ()))), headers=headers)
+
+
+def _told(error: HTTPException, allowed: str) -> str:
+    """Return the error's own words; where it has only werkzeug's for browsers, what was asked for and what is there."""
+    path = shorten(request.path)
+    told = {
+        404: f"There is nothing at {path}.",
+        405: f"{request.method} is not allowed at {path}; allowed are {allowed}.",
+        413: f"The body is larger than {request.max_content_length} bytes.",
+    }
+    own = error.description if error.description != type(error).description else ""
+    return own or told.get(error.code or 500) or error.description or error.name
 
 
 def _invalid(error: ValidationError) -> Refusal:

@@ -7,7 +7,7 @@ import structlog
 from structlog.typing import Processor
 
 # They tell of every connection and request at INFO.
-TALKATIVE = ("paramiko", "httpx", "httpcore", "asyncssh")
+TALKATIVE = ("httpx", "httpcore", "asyncssh")
 
 
 def configure_logging() -> None:
@@ -30,6 +30,8 @@ def configure_logging() -> None:
     root.setLevel(logging.INFO)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs each login that fails line by line as a traceback; the step's own log has the reason.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -99,7 +99,10 @@ def api() -> None:
 
 @app.command(epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster scheduler")
 def scheduler() -> None:
-    """Hand out what is ready to the workers and find what was lost, until SIGTERM. Any number may run."""
+    """Hand what is ready to the workers and find what was lost.
+
+    Runs until SIGTERM, in any number at the same time.
+    """
     from cli.process import run_scheduler
 
     _run(run_scheduler)
@@ -107,7 +110,10 @@ def scheduler() -> None:
 
 @app.command(epilog="Example: MUSTER_SSH_KEY_FILE=~/.ssh/id_ed25519 muster worker")
 def worker() -> None:
-    """Run the steps of tasks on hosts over SSH, until SIGTERM (what runs is finished; a second one gives it up)."""
+    """Run the steps of tasks on hosts over SSH.
+
+    Runs until SIGTERM: what is under way is finished; a second one gives it up. Any number may run at the same time.
+    """
     from cli.process import run_worker
 
     _run(run_worker)
@@ -115,9 +121,10 @@ def worker() -> None:
 
 @app.command(epilog="Example: MUSTER_FLOWER_PORT=5556 muster flower")
 def flower() -> None:
-    """Show the workers and what they run in a browser, until SIGTERM.
+    """Show the workers and what they run in a browser.
 
-    Opens to api.admin_user with api.admin_password; without one the password is random and printed to stderr.
+    Runs until SIGTERM. Opens to api.admin_user with api.admin_password; without one the password is random and printed
+    to stderr.
     """
     from cli.dashboard import run_flower
 
@@ -139,10 +146,10 @@ def up(
     data: DataOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run all of Muster in the foreground, with a Valkey server of its own, until Ctrl-C.
+    """Run all of Muster in the foreground, until Ctrl-C.
 
-    Prints where everything is once it answers. Tasks, hosts, ports and passwords are kept in the data directory,
-    logs in its subdirectory log.
+    Brings a Valkey server of its own, and prints where everything is once it answers. Tasks, hosts, ports and passwords
+    are kept in the data directory, logs in its subdirectory log.
     """
     from cli.stack import StackOptions, running, tell
 
@@ -161,10 +168,10 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="Keep the data here [default: a temporary directory]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Start everything with a demo fleet, restart all its agents by one call, and prove that it happened.
+    """Restart a demo fleet's agents and prove that it happened.
 
-    Shows each stage, then the process ids before and after; stops everything. Exits with 0 only if the task succeeded
-    and every agent is a new process.
+    Starts everything, makes one call, shows each stage, then the process ids before and after; stops everything.
+    Exits with 0 only if the task succeeded and every agent is a new process.
     """
     from cli.demo import run_demo
 
@@ -174,10 +181,10 @@ def demo(
 
 @app.command(epilog="Example: MUSTER_API_PORT=9000 muster config")
 def config(as_json: JsonFlag = False) -> None:
-    """Show every setting in force: value, unit, and where it comes from. Secrets are masked.
+    """Show every setting in force, and where it comes from.
 
-    A setting is set in muster.toml (or the file named by MUSTER_CONFIG) as `key` below `[section]`, or by the variable
-    MUSTER_SECTION_KEY, which wins.
+    Secrets are masked. A setting is set in muster.toml (or the file named by MUSTER_CONFIG) as `key` below `[section]`,
+    or by the variable MUSTER_SECTION_KEY, which wins.
     """
     from cli.table import print_table
 

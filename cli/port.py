@@ -1,5 +1,6 @@
 """TCP ports: whether one is free, and which one to take."""
 
+import errno
 import socket
 
 from cli.error import CommandError
@@ -29,10 +30,14 @@ def require_free(host: str, port: int, what: str, option: str) -> int:
         with _listen(host, port):
             return port
     except OSError as error:
-        raise CommandError(
-            f"{what} can't listen on {host} port {port}: {error.strerror or error}. "
-            f"Stop what uses it, or choose another with {option}."
-        ) from None
+        # Python adds the address in brackets, which stands here already.
+        reason = (error.strerror or str(error)).partition(" (while ")[0]
+        remedy = f"choose another with {option}"
+        if error.errno == errno.EADDRINUSE:
+            remedy = f"stop what uses it, or {remedy}"
+        elif error.errno != errno.EACCES:
+            remedy = "set api.host (MUSTER_API_HOST) to an address of this machine"
+        raise CommandError(f"{what} can't listen on {host} port {port}: {reason}; {remedy}.") from None
 
 
 def choose(host: str, liked: list[int]) -> int:

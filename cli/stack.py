@@ -16,6 +16,7 @@ from api.user import UserStore
 from cli.client import ApiClient
 from cli.data import DataDirectory, open_data
 from cli.embedded import HOST, EmbeddedServer
+from cli.error import UsageError
 from cli.interrupt import raise_on_stop
 from cli.inventory import import_inventory
 from cli.port import choose, free_port, reachable, require_free
@@ -123,6 +124,8 @@ class Stack:
         state.api_port = self._port("api", options.port, state.api_port, "The API", "--port")
         state.flower_port = self._port("flower", options.flower_port, state.flower_port, "Flower", "--flower-port")
         if state.flower_port == state.api_port:
+            if options.flower_port:
+                raise UsageError(f"--flower-port {options.flower_port} is the API's port; each needs one of its own.")
             state.flower_port = free_port(host)
         state.fleet_port = state.fleet_port or free_port(address_of(1))
         state.password = self._settings.api.admin_password or state.password

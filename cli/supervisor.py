@@ -22,8 +22,8 @@ from cli.interrupt import SIGNALS
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
-# All of them together stop within 5 s: 2.5 s for the first, 0.7 s after the second signal, 1.4 s for the rest.
-GRACE_SECONDS = 2.5
+# All of them together stop well within 5 s: 2.2 s for the first, 0.7 s after the second signal, 1.4 s for the rest.
+GRACE_SECONDS = 2.2
 INSIST_SECONDS = 0.7
 LAST_GRACE_SECONDS = 1.4
 STEADY_SECONDS = 30.0

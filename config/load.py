@@ -6,6 +6,7 @@ and what was expected.
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, fields
@@ -15,6 +16,11 @@ from typing import Any
 from config.settings import SECTIONS, Settings
 
 PREFIX = "MUSTER_"
+MASK = "********"
+# How an error calls what it wanted.
+WANTED = {int: "a whole number", float: "a number", bool: "yes or no", str: "a text"}
+# Nothing that may be a password whose @ was forgotten.
+_SERVER = re.compile(r"[A-Za-z0-9.\[][A-Za-z0-9.:_\]-]*(/[0-9]*)?")
 # Names that are no settings themselves: where settings and data are, and the secrets of whoever calls the API.
 RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_PASSWORD", "MUSTER_NEW_PASSWORD", "MUSTER_TOKEN"})
 
@@ -47,9 +53,21 @@ class Loaded:
             values = getattr(self.settings, section)
             for item in fields(cls):
                 value = getattr(values, item.name)
-                text = ("********" if value else "") if item.metadata["secret"] else str(value)
+                text = masked(value, item.metadata["unit"]) if item.metadata["secret"] else str(value)
                 key = f"{section}.{item.name}"
                 yield Shown(key, text, item.metadata["unit"], self.sources[key], item.metadata["why"])
+
+
+def masked(value: str, unit: str) -> str:
+    """Return what may be shown of a secret: of a URL the server and the database, of anything else nothing."""
+    if not value:
+        return ""
+    scheme, mark, rest = value.partition("://")
+    login, at, place = rest.rpartition("@")
+    # A query may hold a password, too.
+    if unit != "URL" or not mark or not _SERVER.fullmatch(place):
+        return MASK
+    return f"{scheme}://{MASK if at else login}{at}{place}"
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -82,7 +100,9 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None)
 def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingError(f"{path}: can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: can't be read: {error}") from None
     found: dict[str, tuple[Any, str]] = {}
     for section, values in document.items():
@@ -105,17 +125,17 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, st
 def _checked(key: str, item: "Field[Any]", raw: Any, source: str) -> Any:
     wanted = type(item.default)
     shown = "a value that is not shown" if item.metadata["secret"] else repr(raw)
+    unit = item.metadata["unit"]
     try:
         value = _convert(raw, wanted)
     except (TypeError, ValueError):
-        raise SettingError(
-            f"{source}: {key} must be {wanted.__name__} ({item.metadata['unit']}), not {shown}"
-        ) from None
+        what = WANTED[wanted] if unit in ("yes/no", "number") else f"{WANTED[wanted]} ({unit})"
+        raise SettingError(f"{source}: {key} must be {what}, not {shown}") from None
     least, most = item.metadata["least"], item.metadata["most"]
     if least is not None and value < least:
-        raise SettingError(f"{source}: {key} must be at least {least} {item.metadata['unit']}, not {shown}")
+        raise SettingError(f"{source}: {key} must be at least {least} {unit}, not {shown}")
     if most is not None and value > most:
-        raise SettingError(f"{source}: {key} must be at most {most} {item.metadata['unit']}, not {shown}")
+        raise SettingError(f"{source}: {key} must be at most {most} {unit}, not {shown}")
     return value
 
 

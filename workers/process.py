@@ -4,10 +4,12 @@ import os
 import signal
 import socket
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import task_received, worker_ready, worker_shutting_down
 from redis import Redis
 
@@ -74,6 +76,8 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     heartbeat = Heartbeat(renewals, roster, held, presence.describe)
     ear = Ear(QueueLengths(app), presence.describe, roster.orders, lambda: replace_process(held))
     _connect_signals(presence, ear)
+    # It warns of root because of pickle; here messages are JSON and nothing else.
+    warnings.simplefilter("ignore", SecurityWarning)
     worker = app.Worker(
         hostname=name,
         pool="threads",
@@ -83,6 +87,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
         without_mingle=True,
         without_gossip=True,
         task_events=True,
+        quiet=True,
     )
     heartbeat.start()
     try:

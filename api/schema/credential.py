@@ -7,7 +7,6 @@ from marshmallow import fields, post_load, validate
 from api.credential import Wish
 from api.schema.field import LONGEST_TEXT, RequestSchema, Whole, text
 from api.schema.page import Page
-from api.schema.user import REQUIRED
 from api.user import Permission
 
 DAY_SECONDS = 86_400
@@ -20,7 +19,7 @@ class CredentialCreation(RequestSchema):
     `user` names another owner than the caller, which needs SYSTEM_MANAGER. The loaded body has `user` and `wish`.
     """
 
-    name = text(longest=64, required=True, error_messages=REQUIRED)
+    name = text(longest=64, required=True)
     user = text(load_default="")
     permissions = fields.List(
         fields.String(validate=validate.OneOf(tuple(Permission), error=f"must be one of {', '.join(Permission)}")),

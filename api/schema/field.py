@@ -8,18 +8,39 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from api.error import InvalidRequest
+from api.error import UNKNOWN_FIELD, InvalidRequest
 
 Sent = Mapping[str, Any] | None
 LARGEST_ID = 2**63 - 1
 LONGEST_TEXT = 256
 MOST_PAIRS, LONGEST_VALUE = 64, 1024
+OF_OBJECTS = {"unknown": UNKNOWN_FIELD, "type": "must be an object"}
+OF_KINDS = {
+    fields.Boolean: "must be true or false",
+    fields.List: "must be a list",
+    fields.String: "must be a string",
+}
 
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 
 
-class RequestSchema(Schema):
+class WordedSchema(Schema):
+    """A schema whose refusals read on after the field's name ("hostIds must not be null")."""
+
+    error_messages = OF_OBJECTS
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Give the field our words in place of marshmallow's."""
+        field_obj.error_messages |= {"required": "is required", "null": "must not be null"}
+        for kind, words in OF_KINDS.items():
+            if isinstance(field_obj, kind):
+                field_obj.error_messages["invalid"] = words
+        if isinstance(field_obj, fields.List):
+            self.on_bind_field(field_name, field_obj.inner)
+
+
+class RequestSchema(WordedSchema):
     """The schema of a whole request: its errors know the request's name and what was sent."""
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
+from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, WordedSchema, text
 from api.schema.page import Page
 from dag.host import Host, HostStatus
 from dag.registry import SORTS
@@ -17,10 +17,10 @@ _STATUS_WORDS = frozenset(HostStatus)
 _SORTS = tuple(f"{name}{order}" for name in SORTS for order in ("", ",asc", ",desc"))
 
 
-class HostBasicData(Schema):
+class HostBasicData(WordedSchema):
     """One host of `hostBasicDataList`: the contract's `innerIpAddress`, and its own port and name if any."""
 
-    innerIpAddress = Address(required=True, error_messages={"required": "is required"})
+    innerIpAddress = Address(required=True)
     sshPort = Whole(*PORT)
     name = text()
 
@@ -28,11 +28,7 @@ class HostBasicData(Schema):
 class HostCreation(RequestSchema):
     """The contract's body of batchCreate, and Muster's own fields from `user` on: how to reach the hosts."""
 
-    hostBasicDataList = fields.List(
-        fields.Nested(HostBasicData),
-        required=True,
-        error_messages={"required": "is required", "invalid": "must be a list"},
-    )
+    hostBasicDataList = fields.List(fields.Nested(HostBasicData), required=True)
     sshPort = Whole(*PORT, load_default=22)
     kind = text(WORD)
     idcId = Whole(0, LARGEST_ID)

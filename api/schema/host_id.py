@@ -46,6 +46,7 @@ class _Limited(RequestSchema):
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Tell the lists how many hosts one call may name."""
+        super().on_bind_field(field_name, field_obj)
         if isinstance(field_obj, HostIdList):
             field_obj.limit = self._limit
 
@@ -69,4 +70,4 @@ class HostIds(_Limited):
 class HostIdDeletion(_Limited):
     """The hosts to forget."""
 
-    hostIdList = HostIdList(required=True, error_messages={"required": "is required"})
+    hostIdList = HostIdList(required=True)

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_load, validate
+from marshmallow import fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, text
+from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, WordedSchema, text
 from api.schema.host import LOGIN, PORT, WORD
 from dag.host import Host
 
 FORMATS = ("csv", "json", "yaml", "ini")
 
 
-class HostEntry(Schema):
+class HostEntry(WordedSchema):
     """A host by the names of its fields in inventories."""
 
-    address = Address(required=True, error_messages={"required": "is required"})
+    address = Address(required=True)
     name = text()
     ssh_port = Whole(*PORT, load_default=22)
     user = text(LOGIN)
@@ -41,9 +41,8 @@ class HostImport(RequestSchema):
     format = fields.String(
         required=True,
         validate=validate.OneOf(FORMATS, error=f"must be one of {', '.join(FORMATS)}"),
-        error_messages={"required": "is required"},
     )
-    content = fields.String(required=True, error_messages={"required": "is required"})
+    content = fields.String(required=True)
     profile = text(WORD)
     zone = text(WORD)
     user = text(LOGIN)

@@ -11,7 +11,6 @@ from api.user import LONGEST_NAME, Role
 
 SHORTEST_PASSWORD = 8
 MOST_ROLES = len(Role)
-REQUIRED: dict[str, Any] = {"required": "is required"}
 
 
 def password_field(**kwargs: Any) -> fields.String:
@@ -30,9 +29,9 @@ def roles_field(**kwargs: Any) -> fields.List[str]:
 class UserCreation(RequestSchema):
     """A new user: name, password and roles."""
 
-    name = text(longest=LONGEST_NAME, required=True, error_messages=REQUIRED)
-    password = password_field(required=True, error_messages=REQUIRED)
-    roles = roles_field(required=True, error_messages=REQUIRED)
+    name = text(longest=LONGEST_NAME, required=True)
+    password = password_field(required=True)
+    roles = roles_field(required=True)
 
 
 class UserChange(RequestSchema):
@@ -52,8 +51,8 @@ class UserChange(RequestSchema):
 class PasswordChange(RequestSchema):
     """One's own new password, and the one that holds now."""
 
-    currentPassword = fields.String(required=True, error_messages=REQUIRED)
-    password = password_field(required=True, error_messages=REQUIRED)
+    currentPassword = fields.String(required=True)
+    password = password_field(required=True)
 
 
 class UserPage(Page):

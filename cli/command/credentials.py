@@ -54,7 +54,10 @@ def _commands(name: str, kind: str, help: str, secret: str, hint: str) -> typer.
         password_file: PasswordFileOption = None,
         as_json: JsonFlag = False,
     ) -> None:
-        """Make one and print its secret to stdout, once: it can't be shown again."""
+        """Make one and print its secret to stdout.
+
+        That happens once: it can't be shown again.
+        """
         wish: Row = {"name": name, "user": owner}
         wish |= {"permissions": permission} if permission else {}
         wish |= {"expiresInDays": expires_days} if expires_days else {}
@@ -104,7 +107,7 @@ tokens = _commands(
 access_keys = _commands(
     "access-keys",
     "accessKeys",
-    "Make access keys for programs that sign their requests as OCP's do.",
+    "Make keys for programs that sign their requests as OCP's do.",
     "secretKey",
     "Days it holds [default: until it is revoked]",
 )

@@ -26,10 +26,11 @@ def import_hosts(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Enrol the hosts of an inventory, all or none; those that are enrolled already are skipped.
+    """Enrol the hosts of an inventory, all or none.
 
-    Fields: address (required), name, ssh_port, user, profile, zone, alias, description, credential_id, variables,
-    labels. In CSV each variable has a column such as var.home, each label one such as label.rack.
+    Those that are enrolled already are skipped. Fields: address (required), name, ssh_port, user, profile, zone, alias,
+    description, credential_id, variables, labels. In CSV each variable has a column such as var.home, each label one
+    such as label.rack.
 
     Of an Ansible inventory it takes ansible_host, ansible_port, ansible_user, muster_profile, muster_zone,
     muster_var_NAME, muster_label_NAME, and each group as a label.

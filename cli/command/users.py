@@ -61,7 +61,10 @@ def set_password(
     user: UserOption = DEFAULT_USER,
     password_file: PasswordFileOption = None,
 ) -> None:
-    """Give a user another password; everybody may change their own."""
+    """Give a user another password.
+
+    Everybody may change their own.
+    """
     calling = Calling(api, user, password_file)
     if name == user:
         current = calling.password()
@@ -94,7 +97,10 @@ def disable(
     password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Refuse a user's password, tokens and access keys from now on, and keep them."""
+    """Refuse a user, its tokens and its access keys from now on.
+
+    All of them are kept, for `enable`.
+    """
     with Calling(api, user, password_file).client() as client:
         _print([client.change_user(name, enabled=False)], as_json=as_json)
 

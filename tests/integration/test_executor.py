@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -175,9 +176,45 @@ def test_nobody_there_and_somebody_silent_are_unreachable(server: OpenSshHosts, 
         run(executor, host(server, ssh_port=1), "exit 0")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        with pytest.raises(HostUnreachable):
+        with pytest.raises(HostUnreachable, match=r"no SSH server greeted within 0\.5 s"):
             run(executor, Host(9, "127.0.0.1", ssh_port=silent.getsockname()[1]), "exit 0")
         assert time.monotonic() - began < 5
+
+
+def test_a_host_whose_packets_are_dropped_gives_no_answer(server: OpenSshHosts, make: Make) -> None:
+    """A full queue of connections that nobody accepts: the kernel drops what comes then, as a firewall does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        with pytest.raises(HostUnreachable, match="no answer in time"):
+            run(make(connect_timeout_seconds=0.5), Host(9, "127.0.0.1", ssh_port=full.getsockname()[1]), "exit 0")
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"), [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "greeted"), (b"SSH-2.0-mute\r\n", "handshake did not")]
+)
+def test_what_is_no_ssh_server_is_said(server: OpenSshHosts, make: Make, sent: bytes, words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=lambda: greet(listener, sent))
+        answering.start()
+        with pytest.raises(HostUnreachable, match=words):
+            run(make(connect_timeout_seconds=0.5), Host(9, "127.0.0.1", ssh_port=listener.getsockname()[1]), "exit 0")
+        answering.join()
+
+
+def greet(listener: socket.socket, words: bytes) -> None:
+    """Send these words to whoever connects, and listen until they go."""
+    with listener.accept()[0] as connection:
+        connection.sendall(words)
+        while connection.recv(4096):
+            continue
+
+
+def test_a_worker_without_a_key_says_what_to_set(server: OpenSshHosts, make: Make) -> None:
+    with pytest.raises(AuthenticationFailed, match=r"set ssh\.key_file"):
+        run(make(key_file=""), host(server), "exit 0")
 
 
 def test_a_script_that_hangs_is_left_at_its_time_limit(server: OpenSshHosts, make: Make) -> None:

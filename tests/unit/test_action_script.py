@@ -3,35 +3,42 @@
 import getpass
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dag.host import AgentStatus, Host
+from dag.host import AgentStatus
 from dag.inquiry import Look
+from tests.agent import (
+    AGENT,
+    FINISH,
+    FINISH_STOP,
+    PREPARE,
+    PROXY,
+    RESTART_PROCESS,
+    SHELLS,
+    SHUTDOWN,
+    START,
+    STOP,
+    STOP_PROCESS,
+    Agent,
+    processes,
+)
 from tests.wait import until
-from workers.action.action import MARK, ActionRequest, ActionResult, build_script, read_found
+from workers.action.action import MARK, build_script, read_found
 from workers.action.look import build_look, read_look
 from workers.action.registry import ACTIONS
 from workers.profile.profile import ProcessSpec, Profile, ProfileError, ProxySpec
 from workers.remote.executor import Completed
 
-SHELLS = ["dash", "bash"]
-PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
-AGENT = """#!/bin/sh
-{trap}
-echo $$ >>{home}/pids
-while :; do sleep 0.2; done
-"""
 LISTENER = f"""#!{sys.executable}
 import pathlib, socket, sys, time
 home = pathlib.Path(sys.argv[0]).parent
@@ -46,101 +53,6 @@ echo $$ >>{home}/pids
 trap 'exit 0' TERM
 while :; do {home}/child & wait $!; done
 """
-
-
-@dataclass
-class Agent:
-    """An agent below `home`: a program `agent`, started by `start.sh` and stopped by `stop.sh`."""
-
-    home: Path
-    shell: str
-    token: int = 100
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def write(self, name: str, text: str) -> Path:
-        path = self.home / name
-        path.write_text(text)
-        path.chmod(0o755)
-        return path
-
-    def install(self, trap: str = "", start: str = "", stop: str = "") -> "Agent":
-        self.write("agent", AGENT.format(home=self.home, trap=trap))
-        self.write("start.sh", start or f"#!/bin/sh\n{self.home}/agent >/dev/null 2>&1 &\n")
-        self.write("stop.sh", stop or f"#!/bin/sh\nkill $(tail -n 1 {self.home}/pids)\n")
-        return self
-
-    @property
-    def profile(self) -> Profile:
-        home = str(self.home)
-        return Profile(
-            "test",
-            start=(f"{home}/start.sh",),
-            stop=(f"{home}/stop.sh",),
-            version=("echo", "v7"),
-            processes=(
-                ProcessSpec("agent", path=f"{home}/agent", start=(f"{home}/start.sh",), stop=(f"{home}/stop.sh",)),
-            ),
-            variables={"home": home},
-            stop_seconds=2,
-            start_seconds=3,
-            grace_seconds=1,
-            settle_seconds=1,
-        )
-
-    def request(self, profile: Profile | None = None, timeout: int = 30, token: int = 0) -> ActionRequest:
-        self.token += 1
-        host = Host(1, "127.0.0.1")
-        named = {"process": "agent"}
-        return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout, parameters=named)
-
-    def begin(self, script: str, **variables: str) -> "subprocess.Popen[bytes]":
-        """Start a script as a host does: it comes over standard input, which stays open."""
-        process = subprocess.Popen(
-            [self.shell],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **variables},
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(script.encode())
-        process.stdin.flush()
-        return process
-
-    def end(self, process: "subprocess.Popen[bytes]") -> Completed:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        output = process.stdout.read().decode(errors="replace")
-        code = process.wait(timeout=30)
-        process.stdin.close()
-        process.stdout.close()
-        return Completed(code, output, 0.0)
-
-    def do(self, action: str, profile: Profile | None = None) -> tuple[ActionResult, str]:
-        request = self.request(profile)
-        done = self.end(self.begin(ACTIONS[action].build(request)))
-        result = ACTIONS[action].read(done, request)
-        self.facts |= result.facts
-        return result, done.output
-
-    def living(self, name: str = "agent") -> list[int]:
-        return [pid for pid, args in processes() if f"{self.home}/{name}" in args.split()]
-
-
-def processes() -> list[tuple[int, str]]:
-    rows = subprocess.run(["ps", "-ewwo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
-    table = [row.split(None, 2) for row in rows.stdout.splitlines()]
-    return [(int(row[0]), row[2]) for row in table if len(row) == 3 and not row[1].startswith("Z")]
-
-
-@pytest.fixture(params=SHELLS)
-def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agent]:
-    found = Agent(tmp_path, request.param)
-    yield found
-    for pid, arguments in processes():
-        if str(tmp_path) in arguments:
-            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_whole_restart(agent: Agent) -> None:
@@ -443,6 +355,7 @@ def test_any_output_arrives_as_json(agent: Agent) -> None:
     line = json.loads(text.rpartition(MARK)[2].splitlines()[0])
     assert line["answer"].startswith('a"b\\c\td')
     assert len(line["answer"]) <= 65536
+    assert re.search(r"x\n\[\.\.\. \d+ bytes left out \.\.\.\]\nx", text)
 
 
 class TestFence:

@@ -153,7 +153,7 @@ def test_a_wrong_body_names_its_field(api: Api, body: Any, target: str) -> None:
         b'{"hostIds":[1]} x',
         b'{"hostIds":["\\ud800"]}',
         b'{"hostIds":["\xff"]}',
-        b'{"hostIds":[' + b"9" * 4000 + b"9" * 80 + b"]",
+        b'{"hostIds":[' + b"9" * 4000 + b"9" * 80 + b"]",  # and no closing brace
         b"[" * 4000,
         '{"hostIds":[1]}'.encode("utf-16"),
     ],
@@ -164,8 +164,36 @@ def test_what_is_no_json_object_is_refused(api: Api, body: bytes) -> None:
     assert api.dump() == before
 
 
-def test_malformed_json_is_called_so(api: Api) -> None:
-    assert refused(api.post(RESTART, b"{"), 400, 10001)["message"] == "Malformed JSON request"
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "Malformed JSON request"),
+        (
+            b'{"hostIds":[1],"hostIds":[2]}',
+            "The request body is ambiguous: a name is given twice in one object: 'hostIds'.",
+        ),
+        (b'{"hostIds":[' + b"9" * 4000 + b"]}", "Illegal argument hostIds[0]: must be at most 9223372036854775807"),
+        (b'{"hostIds":null}', "Illegal argument hostIds: must not be null"),
+        (b'{"hostIds":[1],"force":1}', "Illegal argument force: is no field of this request"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_with_the_body(api: Api, body: bytes, message: str) -> None:
+    assert refused(api.post(RESTART, body), 400, 10001)["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/compute/host", 404, "There is nothing at /compute/host."),
+        ("PUT", RESTART, 405, f"PUT is not allowed at {RESTART}; allowed are OPTIONS, POST."),
+        ("POST", RESTART, 413, "The body is larger than 4096 bytes."),
+    ],
+)
+def test_what_can_t_be_served_is_said_with_what_was_asked(
+    api: Api, method: str, path: str, status: int, message: str
+) -> None:
+    answer = api.client.open(path, method=method, auth=ADMIN, json={"x": "y" * 5000})
+    assert refused(answer, status, 10002 if status == 404 else 10001)["message"] == message
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])

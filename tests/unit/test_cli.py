@@ -66,6 +66,12 @@ def test_no_command_shows_them_all(tmp_path: Path) -> None:
     assert [name for name in COMMANDS if name.split()[0] not in listed] == []
 
 
+@pytest.mark.parametrize("group", ["", "hosts", "users", "tokens", "access-keys"])
+def test_a_list_of_commands_cuts_no_sentence(group: str, tmp_path: Path) -> None:
+    done = muster(*group.split(), "--help", cwd=tmp_path, COLUMNS="80")
+    assert [line for line in done.stdout.splitlines()[1:] if line.endswith("...")] == []
+
+
 def test_version(tmp_path: Path) -> None:
     done = muster("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout.split()[0]) == (0, "muster")

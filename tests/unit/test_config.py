@@ -28,14 +28,14 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("[api]\nprot = 1\n", {}, ["muster.toml", "api.prot"]),
         ("[apis]\nport = 1\n", {}, ["muster.toml", "apis.port"]),
         ("port = 1\n", {}, ["muster.toml", "port"]),
-        ("[api]\nport = 'x'\n", {}, ["muster.toml", "api.port", "int", "'x'"]),
+        ("[api]\nport = 'x'\n", {}, ["muster.toml", "api.port", "a whole number (TCP port)", "'x'"]),
         ("[api]\nport = 1.5\n", {}, ["muster.toml", "api.port", "1.5"]),
         ("[api]\nport = true\n", {}, ["muster.toml", "api.port", "True"]),
-        ("[api]\nhost = 1\n", {}, ["muster.toml", "api.host", "str"]),
+        ("[api]\nhost = 1\n", {}, ["muster.toml", "api.host", "a text (address)"]),
         ("[apis]\n", {}, ["muster.toml", "[apis]"]),
         ("[api]\nport = 65536\n", {}, ["muster.toml", "api.port", "at most 65535", "65536"]),
-        ("[redis]\ntimeout_seconds = nan\n", {}, ["muster.toml", "redis.timeout_seconds", "float", "nan"]),
-        ("[engine]\nlease_seconds = inf\n", {}, ["muster.toml", "engine.lease_seconds", "float", "inf"]),
+        ("[redis]\ntimeout_seconds = nan\n", {}, ["muster.toml", "redis.timeout_seconds", "a number (s)", "nan"]),
+        ("[engine]\nlease_seconds = inf\n", {}, ["muster.toml", "engine.lease_seconds", "a number (s)", "inf"]),
         ("[worker]\nthreads = 0\n", {}, ["muster.toml", "worker.threads", "at least 1"]),
         ("[api\n", {}, ["muster.toml", "can't be read"]),
         ("", {"MUSTER_API_PORT": ""}, ["MUSTER_API_PORT", "api.port"]),
@@ -44,7 +44,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
             {"MUSTER_ENGINE_LEASE_SECONDS": "soon"},
             ["MUSTER_ENGINE_LEASE_SECONDS", "engine.lease_seconds", "'soon'"],
         ),
-        ("", {"MUSTER_SSH_USE_AGENT": "maybe"}, ["MUSTER_SSH_USE_AGENT", "ssh.use_agent", "'maybe'"]),
+        ("", {"MUSTER_SSH_USE_AGENT": "maybe"}, ["MUSTER_SSH_USE_AGENT", "ssh.use_agent must be yes or no", "'maybe'"]),
         ("", {"MUSTER_NONSENSE": "1"}, ["MUSTER_NONSENSE", "muster config"]),
     ],
 )
@@ -66,7 +66,23 @@ def test_secrets_are_masked_and_in_no_repr() -> None:
     assert loaded.settings.redis.url == "redis://:planted@h/0"
     assert "planted" not in repr(loaded)
     values = {item.key: item.value for item in loaded.shown()}
-    assert (values["redis.url"], values["ssh.passphrase"], values["redis.broker_url"]) == ("********", "********", "")
+    assert (values["ssh.passphrase"], values["redis.broker_url"]) == ("********", "")
+    assert values["redis.url"] == "redis://********@h/0"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://10.0.0.5:6379/0", "redis://10.0.0.5:6379/0"),
+        ("redis://user:pl@nt/ed@[::1]:6379/0", "redis://********@[::1]:6379/0"),
+        ("redis://h/0?password=planted", "********"),
+        ("redis://:planted:6379/0", "********"),
+        ("planted", "********"),
+    ],
+)
+def test_of_a_url_only_the_server_is_shown(url: str, shown: str) -> None:
+    values = {item.key: item.value for item in load(None, {"MUSTER_REDIS_URL": url}).shown()}
+    assert values["redis.url"] == shown
 
 
 @pytest.mark.parametrize(

@@ -174,27 +174,32 @@ def read_found(done: Completion) -> Found:
 
 def error_of(answer: str) -> str:
     """Return what a control program gave as its error; "" where it gave none."""
-    for line in reversed(answer.splitlines()):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict) and isinstance(value.get("error"), str):
+    for value in reversed(_objects(answer)):
+        if isinstance(value.get("error"), str):
             return str(value["error"])
     return " ".join(answer.split())[-300:] if not answer.lstrip().startswith("{") else ""
 
 
 def message_of(answer: str) -> dict[str, Any]:
     """Return the `message` of a control program's JSON answer; {} where it has none that is an object."""
-    for line in answer.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict) and isinstance(value.get("message"), dict):
+    for value in _objects(answer):
+        if isinstance(value.get("message"), dict):
             found: dict[str, Any] = value["message"]
             return found
     return {}
+
+
+def _objects(answer: str) -> list[dict[str, Any]]:
+    """Return the JSON objects among the lines; the whole answer may be one that is printed over several."""
+    found = []
+    for text in (answer, *answer.splitlines()):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
 
 
 def version_of(found: Found) -> str:
@@ -205,8 +210,12 @@ def version_of(found: Found) -> str:
 
 def slug(host: Host, profile: Profile) -> str:
     """Return the name of the agent's fence on the host: one for each agent there, whatever name the host has."""
-    place = profile.variables.get("home") or profile.processes[0].path or profile.processes[0].pattern
+    place = profile.variables.get("home") or _identity(profile.processes[0])
     return re.sub(r"[^A-Za-z0-9._-]+", "_", place).strip("_")[-100:] or "agent"
+
+
+def _identity(spec: ProcessSpec) -> str:
+    return spec.path or spec.pattern or spec.pid_file
 
 
 def spec_line(spec: ProcessSpec) -> str:

@@ -5,6 +5,7 @@ from workers.action.prepare import pids_before
 
 STARTING = """\
 start_agent
+[ "$code" -ne 124 ] || say "a start command must leave the agent in the background and end"
 [ "$code" -eq 0 ] || { look "$specs"; fail "the start $(why)"; }
 clock; until_time=$((up + start_seconds * 100))
 while :; do

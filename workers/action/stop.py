@@ -5,6 +5,7 @@ from workers.action.action import ActionRequest, ActionResult, Completion, build
 STOPPING = """\
 look "$specs"
 show_processes
+kin=$(below "$(pids '')" $$)
 stop_agent
 stopped=$code
 failed_answer=$answer
@@ -26,6 +27,13 @@ fi
 answer=$failed_answer
 [ -z "$processes" ] || fail "processes that can't be ended: pids $(pids '')"
 say "no process of the agent is left"
+left=''
+for one in $kin; do ! alive "$one" || left="${left:+$left,}$one"; done
+# They may be what must outlive the agent, a database say: the profile decides what belongs to it.
+if [ -n "$left" ]; then
+  say "started by the agent, but not in its profile, so left alone:"
+  ps -ww -o pid=,args= -p "$left"
+fi
 answer=''
 """
 BODY = f"{STOPPING}end ok ''\n"

@@ -29,7 +29,8 @@ class ProcessSpec:
     """One process that the agent has exactly once.
 
     It is known by `path` (the program, or the script after its interpreter) or else by `pattern` (an extended regular
-    expression over all arguments); `pid_file` names it where its arguments do not. The guard is stopped first.
+    expression over all arguments). `pid_file` names it, too, or alone, if the arguments of that pid hold `name`: the
+    file may be older than the process. The guard is stopped first.
     With `start` and `stop` it can be controlled alone, while the others run.
     """
 
@@ -194,8 +195,9 @@ class _Reader:
         texts = self._texts({k: v for k, v in value.items() if k not in ("guard", "start", "stop")}, key)
         if not isinstance(guard, bool) or not _NAME.fullmatch(texts.get("name", "")):
             raise self._error(key, f"needs a name that matches {_NAME.pattern}, and guard must be true or false")
-        if bool(texts.get("path")) == bool(texts.get("pattern")):
-            raise self._error(key, "needs either path or pattern")
+        path, pattern, pid_file = (texts.get(name, "") for name in ("path", "pattern", "pid_file"))
+        if (path and pattern) or not (path or pattern or pid_file):
+            raise self._error(key, "needs either path or pattern, or a pid_file alone")
         return ProcessSpec(guard=guard, start=start, stop=stop, **texts)
 
     def _proxy(self, value: Any) -> ProxySpec:

@@ -3,7 +3,7 @@
 import socket
 
 from fabric import Config, Connection
-from paramiko import MissingHostKeyPolicy, PKey, SSHClient
+from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 from paramiko.ssh_exception import AuthenticationException, BadHostKeyException, SSHException
 
 from dag.host import Host
@@ -11,6 +11,9 @@ from workers.remote.error import AuthenticationFailed, HostKeyChanged, HostKeyUn
 from workers.remote.key_ring import KeyRing
 from workers.remote.known_host import KnownHosts, fingerprint, host_name
 from workers.remote.settings import SshOptions
+
+# paramiko's words when its limit for the handshake is over and it goes on to the login all the same.
+NOT_YET = "No existing session"
 
 
 class _Refuse(MissingHostKeyPolicy):
@@ -53,11 +56,16 @@ class Login:
             transport.channel_timeout = self._options.channel_timeout_seconds
             transport.set_keepalive(self._options.keepalive_seconds)
         except BaseException as error:
-            # Fabric thinks that it is not connected, and would leave paramiko's thread and the socket.
+            # How far the login came; closing forgets it.
+            transport = connection.client.get_transport()
+            # Fabric thinks that it is not connected, and would leave paramiko's threads and the socket.
             connection.client.close()
+            if transport is not None:
+                # Ends the thread that waits for the end of the handshake.
+                transport.packetizer.complete_handshake()
             connection.connect_kwargs["sock"].close()
             if isinstance(error, (SSHException, OSError, EOFError)):
-                raise _translated(error, host, user) from None
+                raise self._failure(error, transport, host, user) from None
             raise
         return connection
 
@@ -77,28 +85,47 @@ class Login:
         try:
             sock = socket.create_connection(address, timeout=self._options.connect_timeout_seconds)
         except OSError as error:
-            raise _translated(error, host, "") from None
+            raise _unreachable(host, _plain(error)) from None
         # paramiko leaves Nagle on: a command on an open connection then takes four times as long.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A host that vanished is noticed after three keep-alives that nobody acknowledged.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._options.keepalive_seconds * 3000)
         return sock
 
+    def _failure(self, error: Exception, transport: Transport | None, host: Host, user: str) -> Exception:
+        """Return why there is no login; what paramiko says of it depends on which of its threads was first."""
+        place, within = _place(host), f"within {self._options.connect_timeout_seconds:g} s"
+        if isinstance(error, BadHostKeyException):
+            return HostKeyChanged(
+                f"The host key of {place} is {fingerprint(error.key)}, not the known "
+                f"{fingerprint(error.expected_key)}: the host was set up anew, or somebody is in between. "
+                "The login was refused."
+            )
+        if isinstance(error, AuthenticationException):
+            return AuthenticationFailed(f"{place} refuses the login of user {user} with the worker's key ({error}).")
+        if transport is None or not transport.remote_version:
+            return _unreachable(host, f"it takes connections, but no SSH server greeted {within}")
+        if not transport.initial_kex_done:
+            why = "no answer" if str(error) == NOT_YET else _plain(error)
+            return _unreachable(host, f"the SSH handshake did not succeed {within} ({why})")
+        if isinstance(error, SSHException) and (self._options.key is None or self._options.use_agent):
+            return AuthenticationFailed(
+                f"The worker has no key for {place}: set ssh.key_file (MUSTER_SSH_KEY_FILE), or ssh.use_agent and give "
+                "the agent keys."
+            )
+        return _unreachable(host, _plain(error))
 
-def _translated(error: Exception, host: Host, user: str) -> Exception:
-    place = f"{host.address} port {host.ssh_port}"
-    if isinstance(error, BadHostKeyException):
-        return HostKeyChanged(
-            f"The host key of {place} is {fingerprint(error.key)}, not the known {fingerprint(error.expected_key)}: "
-            "the host was set up anew, or somebody is in between. The login was refused."
-        )
-    if isinstance(error, AuthenticationException):
-        return AuthenticationFailed(f"{place} refuses the login of user {user} with the worker's key ({error}).")
-    if isinstance(error, TimeoutError):
-        return HostUnreachable(f"{place} can't be reached: no answer in time.")
-    return HostUnreachable(f"{place} can't be reached: {_plain(error)}.")
+
+def _place(host: Host) -> str:
+    return f"{host.address} port {host.ssh_port}"
+
+
+def _unreachable(host: Host, why: str) -> HostUnreachable:
+    return HostUnreachable(f"{_place(host)} can't be reached: {why}.")
 
 
 def _plain(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     words = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
     return words.rstrip(".")

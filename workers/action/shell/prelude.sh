@@ -100,7 +100,7 @@ unlike_one_each() {
   printf '%s\n' "$specs" | MUSTER_FOUND="$processes" awk -F '\t' '
     BEGIN { n = split(ENVIRON["MUSTER_FOUND"], line, "\n")
             for (i = 1; i <= n; i++) { split(line[i], part, " "); if (part[2]) { count[part[1]]++; pids[part[1]] = pids[part[1]] " " part[2] } } }
-    count[$1] != 1 { printf "%s%s", sep, (count[$1] ? count[$1] " processes of " $1 " (pids" pids[$1] ")" : "no process " $1); sep = ", " }'
+    count[$1] != 1 { printf "%s%s", sep, (count[$1] ? count[$1] " processes of " $1 " (pids" pids[$1] ")" : "no process " $1 " (" ($2 $3 == "" ? $4 : $2 $3) ")"); sep = ", " }'
 }
 
 alive() {
@@ -139,6 +139,15 @@ end_leftovers() {
 
 # --- commands ---
 
+# text_of FILE: of more than 64 KiB the first and the last 32, and how much is missing between.
+text_of() {
+  size=$(wc -c <"$1")
+  if [ "$size" -le 65536 ]; then cat "$1"; return; fi
+  head -c 32768 "$1"
+  printf '\n[... %s bytes left out ...]\n' $((size - 65536))
+  tail -c 32768 "$1"
+}
+
 # run SECONDS COMMAND...: sets `code` (124: it did not end in time and was killed) and `answer`, and logs all of it.
 run() {
   seconds=$1; shift
@@ -149,7 +158,7 @@ run() {
   $restore timeout -k 2 "$seconds" "$@" </dev/null >"$tmp/out" 2>"$tmp/err" 7<&- 9>&-
   code=$?
   clock; took=$((up - began))
-  answer=$(head -c 65536 "$tmp/out"; head -c 65536 "$tmp/err")
+  answer=$(text_of "$tmp/out"; text_of "$tmp/err")
   [ -z "$answer" ] || say "$answer"
   [ "$code" -ne 137 ] || code=124
   if [ "$answers" = json ] && [ "$code" -eq 0 ] && printf '%s' "$answer" | grep -Eq '"successful" *: *false'; then code=255; fi

@@ -1,0 +1,107 @@
+"""Small agents of the tests, restarted by the actions' own scripts in a local shell."""
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dag.host import Host
+from workers.action.action import ActionRequest, ActionResult
+from workers.action.registry import ACTIONS
+from workers.profile.profile import ProcessSpec, Profile
+from workers.remote.executor import Completed
+
+SHELLS = ["dash", "bash"]
+PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
+AGENT = """#!/bin/sh
+{trap}
+echo $$ >>{home}/pids
+while :; do sleep 0.2; done
+"""
+
+
+@dataclass
+class Agent:
+    """An agent below `home`: a program `agent`, started by `start.sh` and stopped by `stop.sh`."""
+
+    home: Path
+    shell: str
+    token: int = 100
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.home / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    def install(self, trap: str = "", start: str = "", stop: str = "") -> "Agent":
+        self.write("agent", AGENT.format(home=self.home, trap=trap))
+        self.write("start.sh", start or f"#!/bin/sh\n{self.home}/agent >/dev/null 2>&1 &\n")
+        self.write("stop.sh", stop or f"#!/bin/sh\nkill $(tail -n 1 {self.home}/pids)\n")
+        return self
+
+    @property
+    def profile(self) -> Profile:
+        home = str(self.home)
+        return Profile(
+            "test",
+            start=(f"{home}/start.sh",),
+            stop=(f"{home}/stop.sh",),
+            version=("echo", "v7"),
+            processes=(
+                ProcessSpec("agent", path=f"{home}/agent", start=(f"{home}/start.sh",), stop=(f"{home}/stop.sh",)),
+            ),
+            variables={"home": home},
+            stop_seconds=2,
+            start_seconds=3,
+            grace_seconds=1,
+            settle_seconds=1,
+        )
+
+    def request(self, profile: Profile | None = None, timeout: int = 30, token: int = 0) -> ActionRequest:
+        self.token += 1
+        host = Host(1, "127.0.0.1")
+        named = {"process": "agent"}
+        return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout, parameters=named)
+
+    def begin(self, script: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start a script as a host does: it comes over standard input, which stays open."""
+        process = subprocess.Popen(
+            [self.shell],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **variables},
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(script.encode())
+        process.stdin.flush()
+        return process
+
+    def end(self, process: "subprocess.Popen[bytes]") -> Completed:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        output = process.stdout.read().decode(errors="replace")
+        code = process.wait(timeout=30)
+        process.stdin.close()
+        process.stdout.close()
+        return Completed(code, output, 0.0)
+
+    def do(self, action: str, profile: Profile | None = None) -> tuple[ActionResult, str]:
+        request = self.request(profile)
+        done = self.end(self.begin(ACTIONS[action].build(request)))
+        result = ACTIONS[action].read(done, request)
+        self.facts |= result.facts
+        return result, done.output
+
+    def living(self, name: str = "agent") -> list[int]:
+        return [pid for pid, args in processes() if f"{self.home}/{name}" in args.split()]
+
+
+def processes() -> list[tuple[int, str]]:
+    rows = subprocess.run(["ps", "-ewwo", "pid=,stat=,args="], capture_output=True, text=True, check=True)
+    table = [row.split(None, 2) for row in rows.stdout.splitlines()]
+    return [(int(row[0]), row[2]) for row in table if len(row) == 3 and not row[1].startswith("Z")]

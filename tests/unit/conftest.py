@@ -1,0 +1,19 @@
+"""What several files of this folder work with."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.agent import SHELLS, Agent, processes
+
+
+@pytest.fixture(params=SHELLS)
+def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agent]:
+    found = Agent(tmp_path, request.param)
+    yield found
+    for pid, arguments in processes():
+        if str(tmp_path) in arguments:
+            os.kill(pid, signal.SIGKILL)
