@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.openssh import UNPACKED
+
 Process = subprocess.Popen[str]
 # Holds a namespace until its input ends, which it does however this process ends; then ends whoever is left in there.
 # It must not be in the namespace that it was started from ($1).
@@ -142,7 +144,9 @@ class Network:
         self._run(node, ["ip", "-batch", "-"], "\n".join(lines))
 
     def _run(self, node: str, command: Sequence[str], text: str = "") -> None:
-        environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+        programs = [os.environ["PATH"], "/usr/sbin", "/sbin", f"{UNPACKED}/usr/bin", f"{UNPACKED}/bin"]
+        libraries = ":".join(map(str, [*UNPACKED.glob("lib/*-linux-gnu"), *UNPACKED.glob("usr/lib/*-linux-gnu")]))
+        environment = {**os.environ, "PATH": ":".join(programs), "LD_LIBRARY_PATH": libraries}
         pipe = subprocess.PIPE
         done = subprocess.run([*self._entering(node), *command], input=text, stderr=pipe, text=True, env=environment)
         if done.returncode:

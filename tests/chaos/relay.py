@@ -20,7 +20,7 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def relay(path: str, host: str, port: int) -> None:
-    """Relay until the process is ended."""
+    """Say "listening", then relay until the process is ended."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -31,6 +31,7 @@ async def relay(path: str, host: str, port: int) -> None:
         await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
     server = await asyncio.start_unix_server(connected, path)
+    print("listening", flush=True)
     await server.serve_forever()
 
 
