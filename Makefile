@@ -12,7 +12,7 @@ demo: $(READY)
 	@$(VENV)/bin/muster demo --hosts $(HOSTS)
 
 test: $(READY)
-	@sh deploy/install-packages.sh ps flock awk timeout sshd
+	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter
 	$(VENV)/bin/python -m pytest
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).

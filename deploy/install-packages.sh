@@ -1,16 +1,17 @@
 #!/bin/sh
 # Installs the Debian packages of the commands named that this machine lacks, and says so.
 #   sh deploy/install-packages.sh ps flock sshd
-# As root by apt-get; as an ordinary user by `sudo -n`; where that is refused, sshd alone is unpacked below .cache/ (the
-# tests run it from there), and the rest is asked for.
+# As root by apt-get; as an ordinary user by `sudo -n`; where that is refused, sshd and ip are unpacked below .cache/ (the
+# tests run them from there), and the rest is asked for.
 set -eu
 cache=$(cd "$(dirname "$0")/.." && pwd)/.cache/packages
-PATH=$PATH:/usr/sbin:/sbin:$cache/usr/sbin
+PATH=$PATH:/usr/sbin:/sbin:$cache/usr/sbin:$cache/usr/bin:$cache/bin
 
 package_of() {
   case $1 in
     ps) echo procps ;;
-    flock) echo util-linux ;;
+    flock | nsenter | unshare) echo util-linux ;;
+    ip) echo iproute2 ;;
     awk) echo mawk ;;
     timeout) echo coreutils ;;
     sshd) echo openssh-server ;;
@@ -25,11 +26,20 @@ install_by() {
     { "$@" apt-get update -qq && "$@" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $packages >/dev/null; }
 }
 
+# The package and the libraries that a small machine lacks, where it can be run from any place.
+to_unpack() {
+  case $1 in
+    openssh-server) echo openssh-server libwrap0 ;;
+    iproute2) echo iproute2 libmd0; apt-cache depends iproute2 | awk '$1 == "Depends:" && $2 ~ /^lib/ && $2 !~ /^libc6$|-bin$/ { print $2 }' ;;
+    *) return 1 ;;
+  esac
+}
+
 unpack() {
-  echo "unpacking below .cache/packages, without root: openssh-server libwrap0"
+  echo "unpacking below .cache/packages, without root:" "$@"
   mkdir -p "$cache"
   cd "$cache"
-  apt-get download -qq openssh-server libwrap0
+  apt-get download -qq "$@"
   for file in ./*.deb; do dpkg -x "$file" .; rm "$file"; done
 }
 
@@ -46,8 +56,8 @@ elif [ "$(id -u)" -eq 0 ]; then
   install_by
 elif sudo -n true 2>/dev/null; then
   install_by sudo -n
-elif [ "$packages" = " openssh-server" ]; then
-  unpack
+elif wanted=$(for package in $packages; do to_unpack "$package" || exit 1; done); then
+  unpack $wanted
 else
   echo "install-packages: please have root run: apt-get install$packages" >&2
   exit 1

@@ -15,8 +15,6 @@ from deploy.fleet.leftovers import find_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNPACKED = ROOT / ".cache/packages"
-# OpenSSH's MAX_LISTEN_SOCKS is 16.
-ADDRESSES_A_SERVER = 10
 CONFIG = """\
 {listen}
 Port {port}
@@ -48,6 +46,10 @@ class OpenSshHosts:
     sshd listens at one address more, number `count + 1`, whose key is not in the known hosts.
     """
 
+    # OpenSSH's MAX_LISTEN_SOCKS is 16.
+    addresses_a_server = 10
+    strangers = 1
+
     def __init__(self, root: Path, count: int, *, network: int = 78) -> None:
         self.root, self.count, self._network = root, count, network
         self.user = getpass.getuser()
@@ -60,14 +62,22 @@ class OpenSshHosts:
     def address(self, number: int) -> str:
         return f"127.{self._network}.0.{number}"
 
+    def inside(self, number: int) -> list[str]:
+        """What to put before a command so that it runs on this host."""
+        return []
+
+    def choose_ports(self) -> tuple[int, int]:
+        """Two ports that are free at each address: sshd's and the proxies'."""
+        with socket.create_server((self.address(1), 0)) as free, socket.create_server((self.address(1), 0)) as other:
+            return free.getsockname()[1], other.getsockname()[1]
+
     def agent_home(self, number: int) -> Path:
         return self.root / f"host-{number:03d}" / "ocp_agent"
 
     def start(self) -> None:
         """Start sshd and all agents; returns when each address answers."""
         (self.root / "home").mkdir(parents=True)
-        with socket.create_server((self.address(1), 0)) as free, socket.create_server((self.address(1), 0)) as other:
-            self.port, self.proxy_port = free.getsockname()[1], other.getsockname()[1]
+        self.port, self.proxy_port = self.choose_ports()
         public = load_or_create_key(self.key_path).export_public_key().decode()
         host_key = load_or_create_key(self.root / "host_key")
         (self.root / "authorized_keys").write_text(public)
@@ -87,21 +97,23 @@ class OpenSshHosts:
     def start_server(self) -> None:
         """Start sshd and wait until each address greets."""
         environment = {**os.environ, "LD_LIBRARY_PATH": str(next(UNPACKED.glob("usr/lib/*-linux-gnu"), ""))}
-        for first in range(1, self.count + 2, ADDRESSES_A_SERVER):
-            last = min(first + ADDRESSES_A_SERVER - 1, self.count + 1)
-            listen = "\n".join(f"ListenAddress {self.address(n)}" for n in range(first, last + 1))
+        numbers = range(1, self.count + self.strangers + 1)
+        for first in numbers[:: self.addresses_a_server]:
+            served = numbers[first - 1 : first - 1 + self.addresses_a_server]
+            listen = "\n".join(f"ListenAddress {self.address(number)}" for number in served)
             config = self.root / f"sshd_config_{first}"
             config.write_text(CONFIG.format(listen=listen, port=self.port, root=self.root))
             with (self.root / "sshd.log").open("ab") as log:
-                command = [find_sshd(), "-D", "-e", "-f", str(config)]
+                command = [*self.inside(first), find_sshd(), "-D", "-e", "-f", str(config)]
                 self._servers.append(subprocess.Popen(command, stderr=log, env=environment))
         deadline = time.monotonic() + 10
-        while not all(self._greets(number) for number in range(1, self.count + 2)):
+        while not all(self.greets(number) for number in numbers):
             assert all(s.poll() is None for s in self._servers), (self.root / "sshd.log").read_text()
             assert time.monotonic() < deadline, "sshd does not answer"
             time.sleep(0.02)
 
-    def _greets(self, number: int) -> bool:
+    def greets(self, number: int) -> bool:
+        """Tell whether sshd answers at this address."""
         try:
             with socket.create_connection((self.address(number), self.port), timeout=2) as connection:
                 return connection.recv(4) == b"SSH-"
@@ -112,7 +124,8 @@ class OpenSshHosts:
         program = str(self.agent_home(number) / "bin/ocp_agentctl")
         environment = {**os.environ, "HOME": str(self.root / f"host-{number:03d}")}
         pipe = subprocess.PIPE
-        return subprocess.Popen([program, "start"], stdout=pipe, stderr=pipe, text=True, env=environment)
+        command = [*self.inside(number), program, "start"]
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def inventory(self) -> list[dict[str, object]]:
         """What to enrol, as the demo fleet's inventory."""
