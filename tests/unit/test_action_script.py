@@ -414,16 +414,16 @@ end ok ''
         assert read_found(agent.end(older)).outcome == "fenced"
 
     def test_a_worker_that_falls_silent_is_given_up(self, agent: Agent) -> None:
-        request = replace(agent.request(token=7), silence_seconds=2)
+        request = replace(agent.request(token=7), silence_seconds=4)
         process = agent.begin(build_script(request, self.BODY.format(work="run 30 sleep 4715")))
         assert process.stdin is not None
-        for _ in range(4):  # it lives for as long as it is spoken to
+        for _ in range(6):  # it lives for as long as it is spoken to
             process.stdin.write(b"\n")
             process.stdin.flush()
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
         found = read_found(agent.end(process))
-        assert found.reason == "the worker was silent for 2 s; what ran was killed"
+        assert found.reason == "the worker was silent for 4 s; what ran was killed"
         assert not any(args == "sleep 4715" for _pid, args in processes())
         assert self.journal(agent) == [["begin", "7", "-"], ["end", "7", "failed"]]
 
