@@ -1,11 +1,11 @@
-# make demo | make test | make chaos | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos clean
+.PHONY: demo test chaos model clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -19,6 +19,10 @@ test: $(READY)
 chaos: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
 	@$(VENV)/bin/python -m tests.chaos --kills $(KILLS) --hosts $(HOSTS) $(if $(SEED),--seed $(SEED)) $(if $(LEASE),--lease $(LEASE))
+
+# Some ten thousand random steps of the engine against its model in plain Python; `make test` does some hundreds.
+model: $(READY)
+	HYPOTHESIS_PROFILE=nightly $(VENV)/bin/python -m pytest --timeout 0 tests/unit/test_engine_model.py
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
