@@ -109,10 +109,13 @@ class OpenSshHosts:
             return False
 
     def control_start(self, number: int) -> "subprocess.Popen[str]":
+        return self.control(number, "start")
+
+    def control(self, number: int, command: str) -> "subprocess.Popen[str]":
         program = str(self.agent_home(number) / "bin/ocp_agentctl")
         environment = {**os.environ, "HOME": str(self.root / f"host-{number:03d}")}
         pipe = subprocess.PIPE
-        return subprocess.Popen([program, "start"], stdout=pipe, stderr=pipe, text=True, env=environment)
+        return subprocess.Popen([program, command], stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def inventory(self) -> list[dict[str, object]]:
         """What to enrol, as the demo fleet's inventory."""
