@@ -18,7 +18,7 @@ class Snapshot:
     waiting: set[tuple[str, str, str]]
     messages: list[dict[str, str]]
     due: set[tuple[int, ...]]
-    listed: set[str]
+    listed: dict[int, set[str]]
     cancels: set[tuple[int, ...]]
 
     def graph(self, task_id: int) -> Graph:
@@ -59,9 +59,17 @@ def _look(store: Store) -> Snapshot:
         waiting={(host, task, index) for host, _ticket, task, index in members},
         messages=[fields for _name, fields in redis.xrange(keys.ready)],
         due={tuple(map(int, name.split(":"))) for name in redis.zrange(keys.due, 0, -1)},
-        listed=set(redis.zrange(keys.listed, 0, -1)),
+        listed=_lists(redis.zrange(keys.listed, 0, -1)),
         cancels={tuple(map(int, name.split(":"))) for name in redis.hkeys(keys.cancels)},
     )
+
+
+def _lists(members: list[str]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for member in members:
+        place, _, task = member.rpartition(":")
+        found.setdefault(int(task), set()).add(place)
+    return found
 
 
 def _check_counts(now: Snapshot, task_id: int) -> None:
@@ -107,8 +115,7 @@ def _check_nodes(now: Snapshot, task_id: int, announced: set[tuple[int, int]]) -
 
 def _check_lists(now: Snapshot, task_id: int) -> None:
     """A task is found under the status that it has and no other, under its name, and on the hosts it queued for."""
-    fields, end = now.tasks[task_id], f":{task_id:016d}"
-    found = {member.removesuffix(end) for member in now.listed if member.endswith(end)}
+    fields, found = now.tasks[task_id], now.listed.get(task_id, set())
     hosts = {member for member in found if member.startswith("host:")}
     assert found - hosts == {f"status:{fields['status']}", f"name:{fields['name']}"}, task_id
     count = len(fields["hosts"].split(","))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -344,4 +345,7 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 def test_the_store_does_what_the_model_does(redis: Redis) -> None:
-    run_state_machine_as_test(type("Machine", (EngineMachine,), {"redis": redis}))
+    # Many rules: three times the profile's histories.
+    profile = settings()
+    more = settings(profile, max_examples=3 * profile.max_examples)
+    run_state_machine_as_test(type("Machine", (EngineMachine,), {"redis": redis}), settings=more)
