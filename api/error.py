@@ -24,9 +24,11 @@ from dag.error import (
     AgentUnavailable,
     DuplicateHost,
     HostsInUse,
+    IllegalState,
     MusterError,
     NotDurable,
     PartitionMismatch,
+    RollbackProhibited,
     StoreUnavailable,
     TooManyWaiting,
     UnknownHosts,
@@ -39,6 +41,8 @@ ILLEGAL_ARGUMENT = 10001
 NOT_FOUND = 10002
 UNEXPECTED = 10010
 UNKNOWN_TASK = 20000
+ILLEGAL_STATE = 20003
+ROLLBACK_PROHIBITED = 20004
 NOT_AUTHENTICATED = 30000
 NOT_PERMITTED = 30014
 AGENT_STATE = 40000
@@ -127,6 +131,8 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     DuplicateHost: _duplicate_host,
     StoreUnavailable: _away,
     NotDurable: _not_durable,
+    IllegalState: lambda error, _: Refusal(ILLEGAL_STATE, 400, str(error), error.target),
+    RollbackProhibited: _plain(ROLLBACK_PROHIBITED, 400, "taskId"),
     UnknownTask: _plain(UNKNOWN_TASK, 404, "taskId"),
     UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
     UserExists: _plain(ILLEGAL_ARGUMENT, 400, "name"),

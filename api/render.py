@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.instant import iso, iso_or_none
+from dag.brief import TaskBrief
 from dag.host import Host
 from dag.state import NodeStatus, Operation, TaskStatus
 from dag.task import Node, Task
@@ -69,6 +70,34 @@ def detail(task: Task, creator_id: int) -> dict[str, Any]:
         "subtasks": [_detailed(node, created) for node in task.nodes],
         "taskDefinitionId": -1,
         "type": "MANUAL",
+    }
+
+
+def subtask(node: Node, created_at: int) -> dict[str, Any]:
+    """Return one subtask as the detail of its task shows it; `created_at` is the task's."""
+    return _detailed(node, iso(created_at))
+
+
+def brief(task: TaskBrief, creator_id: int) -> dict[str, Any]:
+    """Return a task as a list shows it, and `subtaskCount`: a page has no room for the subtasks of many large tasks."""
+    return {
+        "creator": {"id": creator_id, "name": task.creator},
+        "finishTime": iso_or_none(task.finished_at),
+        "id": task.id,
+        "name": task.name,
+        "startTime": iso(task.started_at),
+        "status": task.status.value,
+        "subtaskCount": task.node_count,
+        "subtasks": [
+            {
+                "description": node.name,
+                "id": node.id,
+                "name": node.name,
+                "operation": node.operation.value,
+                "status": node.status.value,
+            }
+            for node in task.nodes
+        ],
     }
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from redis.exceptions import ResponseError
 
-from dag.lease import ending_keys
+from dag.log import head_line
 from dag.script import translated
+from dag.state import Operation
 from dag.store import HOSTS_A_CHUNK, Store, unpack_stages
 from dag.task import Stage
 
@@ -138,7 +140,7 @@ class HandOut:
         keys = self._store.keys
         flat = self._store.scripts.call(
             "dispatch",
-            [keys.status(task_id), keys.nodes(task_id), keys.due],
+            [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.due],
             task_id,
             first,
             count,
@@ -166,15 +168,18 @@ class HandOut:
 
         `longest_ms` is the node's time limit and a lease: a lease that ends later was renewed by a stuck worker.
         """
+        with translated():
+            record = self._store.redis.hget(self._store.keys.nodes(task_id), str(offset))
+        operation = record.split("|")[2] if record else Operation.EXECUTE
         answer: str = self._store.scripts.call(
             "expire",
-            ending_keys(self._store, task_id),
+            self._store.keys.ending(task_id),
             task_id,
             offset,
             attempt,
             most_lost,
             longest_ms,
-            log,
+            head_line(operation, datetime.now(UTC)) + log,
             self._retention,
             self._store.clock(),
             wait_ms,
@@ -212,12 +217,15 @@ class HandOut:
         return bool(self._store.scripts.call("grant", names, task, host_id, head[0], index))
 
     def release(self, task: TaskInfo) -> None:
-        """Free the hosts that an ended task still holds, in chunks; from then on its record may expire."""
-        keys = self._store.keys
-        for at in range(0, len(task.host_ids), HOSTS_A_CHUNK):
+        """Free the hosts that an ended task still holds, in chunks; from then on its record may expire.
+
+        A task that goes on meanwhile keeps them.
+        """
+        keys, count = self._store.keys, len(task.host_ids)
+        names = [name(task.id) for name in (keys.task, keys.status, keys.nodes, keys.facts, keys.log)]
+        names += [keys.ready, keys.holders, keys.waiting]
+        for at in range(0, count, HOSTS_A_CHUNK):
             chunk = task.host_ids[at : at + HOSTS_A_CHUNK]
-            self._store.scripts.call("release", [keys.ready, keys.holders, keys.waiting], task.id, *chunk)
-        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
-            for name in (keys.task, keys.status, keys.nodes, keys.facts, keys.log):
-                pipe.expire(name(task.id), self._retention)
-            pipe.execute()
+            retention = self._retention if at + len(chunk) == count else ""
+            if not self._store.scripts.call("release", names, task.id, retention, *chunk):
+                return

@@ -38,6 +38,18 @@ class UnknownSubtask(MusterError):
         super().__init__(f"Task {task_id} has no subtask {subtask_id}.")
 
 
+class IllegalState(MusterError):
+    """The state of the task or of the subtask does not allow this now; nothing was changed."""
+
+    def __init__(self, message: str, state: str, target: str) -> None:
+        self.state, self.target = state, target
+        super().__init__(message)
+
+
+class RollbackProhibited(MusterError):
+    """The task can't be rolled back."""
+
+
 class UnknownHosts(MusterError):
     """Some of the hosts are not enrolled."""
 

@@ -10,6 +10,9 @@ from functools import cached_property
 
 from dag.task import Scope, Stage
 
+# A node's stage, that stage's index, the node's index in it, and its offset in the task.
+Place = tuple[Stage, int, int, int]
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -48,8 +51,8 @@ class Graph:
         index = max(i for i, first in enumerate(self.firsts[:-1]) if first <= offset)
         return index, offset - self.firsts[index]
 
-    def offsets(self) -> Iterator[tuple[Stage, int, int, int]]:
-        """Yield (stage, index of the stage, index in the stage, offset) of every node."""
+    def offsets(self) -> Iterator[Place]:
+        """Yield the place of every node."""
         for number, stage in enumerate(self.stages):
             for inner in range(self.width_of(stage)):
                 yield stage, number, inner, self.firsts[number] + inner

@@ -35,6 +35,12 @@ class Keys:
         """Hash: "offset:attempt" to the log of that run."""
         return self._name(f"task:{task_id}:log")
 
+    def ending(self, task_id: int) -> list[str]:
+        """Return the keys of the scripts that can end a node, and so its task, in their order (see finish.lua)."""
+        names = [self.task(task_id), self.status(task_id), self.nodes(task_id), self.due, self.ready]
+        names += [self.facts(task_id), self.log(task_id), self.holders, self.waiting, self.agents]
+        return [*names, self.cancels, self.listed]
+
     @property
     def task_ids(self) -> str:
         """Counter of task ids."""
@@ -77,6 +83,21 @@ class Keys:
     def index(self) -> str:
         """Sorted set: all tasks by id."""
         return self._name("tasks")
+
+    @property
+    def listed(self) -> str:
+        """Sorted set of equal scores: "facet:value:task" with facet status, name or host, so each list is a range."""
+        return self._name("tasks:listed")
+
+    @property
+    def creators(self) -> str:
+        """Set: the names of all who have submitted a task."""
+        return self._name("tasks:creators")
+
+    @property
+    def cancels(self) -> str:
+        """Hash: "task:offset:attempt" of a run that is to be cancelled, to who wants it."""
+        return self._name("cancels")
 
     @property
     def admission(self) -> str:

@@ -45,6 +45,14 @@ class Report:
     agent: Agent | None = None
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """What a renewal told: names of runs that are not this worker's any more, and of those that a user cancels."""
+
+    gone: frozenset[str] = frozenset()
+    cancelled: frozenset[str] = frozenset()
+
+
 class Leases:
     """Nodes held by workers, each under a lease of `lease_seconds` that a heartbeat renews."""
 
@@ -85,18 +93,20 @@ class Leases:
         parameters = json.loads(answer[3] or "{}")
         return Begun(token, json.loads(facts) if facts else {}, Operation(answer[2]), parameters)
 
-    def renew(self, names: Sequence[str]) -> list[str]:
-        """Renew the leases of these runs; return those that are somebody else's by now."""
+    def renew(self, names: Sequence[str]) -> Renewal:
+        """Renew the leases of these runs; return those that are somebody else's by now, or are to be cancelled."""
         if not names:
-            return []
-        gone: list[str] = self._store.scripts.call(
-            "renew", [self._store.keys.due], self._lease_ms, self._store.clock(), *names
+            return Renewal()
+        keys = self._store.keys
+        answer = self._store.scripts.call(
+            "renew", [keys.due, keys.cancels], self._lease_ms, self._store.clock(), *names
         )
-        return gone
+        return Renewal(*map(frozenset, answer))
 
     def give_back(self, run: Run) -> None:
         """Let the run's lease end now, so that nobody need wait for it; one that is not held stays as it is."""
-        self._store.scripts.call("renew", [self._store.keys.due], 0, self._store.clock(), run.name)
+        keys = self._store.keys
+        self._store.scripts.call("renew", [keys.due, keys.cancels], 0, self._store.clock(), run.name)
 
     def complete(self, run: Run, report: Report) -> bool:
         """Record success; False where the run does not hold the node any more (nothing was changed)."""
@@ -110,7 +120,7 @@ class Leases:
         return bool(
             self._store.scripts.call(
                 script,
-                ending_keys(self._store, run.task_id),
+                self._store.keys.ending(run.task_id),
                 run.task_id,
                 run.offset,
                 run.attempt,
@@ -123,10 +133,3 @@ class Leases:
                 self._store.clock(),
             )
         )
-
-
-def ending_keys(store: Store, task_id: int) -> list[str]:
-    """Return the keys of the scripts that can end a node (complete, fail, expire), in their order."""
-    keys = store.keys
-    names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.due, keys.ready]
-    return [*names, keys.facts(task_id), keys.log(task_id), keys.holders, keys.waiting, keys.agents]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Protocol
 
+from dag.catalogue import Catalogue
 from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
 from dag.error import MusterError, StoreUnavailable, UnknownHosts
 from dag.graph import Graph
@@ -94,6 +95,8 @@ COMPLAIN_SECONDS = 30.0
 # While messages stand in its queue, a node that is not begun is looked for only so often.
 QUEUED_SECONDS = 30.0
 TIDY_SECONDS = 60.0
+# A task stands in several lists.
+SWEEP_LISTS_SECONDS = 10.0
 
 
 class Every:
@@ -152,6 +155,7 @@ class Scheduler:
             Every(limits.sweep_seconds, self.sweep),
             Every(limits.sweep_seconds, store.admit_waiting),
             Every(limits.claim_after_seconds / 4, self._claim),
+            Every(SWEEP_LISTS_SECONDS, Catalogue(store).sweep),
             Every(limits.balance_seconds, self._balance),
             Every(TIDY_SECONDS, self._hand.tidy),
         )

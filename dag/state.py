@@ -35,7 +35,10 @@ _LETTERS = {
     NodeStatus.FAILED: "F",
     NodeStatus.SUCCESSFUL: "S",
 }
-_STATUSES = {letter: status for status, letter in _LETTERS.items()}
+# W: all that it hangs on is done, and it waits until its task, which goes on, has its hosts again.
+_STATUSES = {letter: status for status, letter in _LETTERS.items()} | {"W": NodeStatus.PENDING}
+# Of nodes that may run as soon as a worker takes them, or their task has its hosts.
+WAITING_LETTERS = "RW"
 
 ENDED = frozenset({NodeStatus.FAILED, NodeStatus.SUCCESSFUL})
 HELD_BY_A_WORKER = frozenset({NodeStatus.RUNNING, NodeStatus.CANCELING})

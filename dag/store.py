@@ -7,22 +7,26 @@ hosts their places in their queues, in chunks and in the order of submission; wh
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from redis import Redis
 
 from dag.durable import Disk
 from dag.error import StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
-from dag.graph import Graph
+from dag.graph import Graph, Place
 from dag.key import Keys
 from dag.script import Scripts, translated
-from dag.state import NodeStatus, Operation, TaskStatus
+from dag.state import WAITING_LETTERS, NodeStatus, Operation, TaskStatus
 from dag.task import Definition, Node, Scope, Stage, Task
 
 log = logging.getLogger(__name__)
 
 # Tickets given by one script call: about 1 ms of Redis's time, so that no caller waits behind a large task.
 HOSTS_A_CHUNK = 500
+# A task that goes on has more to look at on each of its hosts: about 2 ms.
+HOSTS_A_READMISSION = 250
 
 Clock = Callable[[], str]
 
@@ -39,12 +43,32 @@ def pack_stages(stages: Sequence[Stage]) -> str:
     )
 
 
+# A page shows up to 2,000 tasks of a few definitions.
+@lru_cache(maxsize=64)
 def unpack_stages(text: str) -> tuple[Stage, ...]:
     """Return what `pack_stages` packed."""
     return tuple(
         Stage(name, class_name, series, timeout, action, Scope(scope), prohibit)
         for name, class_name, series, timeout, action, scope, prohibit in json.loads(text)
     )
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a node stands: in which graph, on which of the task's hosts, in a task that does what."""
+
+    graph: Graph
+    host_ids: tuple[int, ...]
+    offset: int
+    operation: Operation
+    single: bool
+    created_at: int
+
+    @property
+    def host_id(self) -> int | str:
+        """The host on which the node runs, "" for a Wait node."""
+        number, inner = self.graph.place(self.offset)
+        return "" if self.graph.stages[number].scope is Scope.WAIT else self.host_ids[inner]
 
 
 class Store:
@@ -114,13 +138,16 @@ class Store:
         fields |= {f"left:{i}": graph.width_of(stage) for i, stage in enumerate(definition.stages)}
         flat: list[str | int] = [part for pair in fields.items() for part in pair]
         keys = self.keys
-        names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission]
+        names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission, keys.listed, keys.creators]
         # 0 ("it exists") means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)
         return task_id
 
     def admit_waiting(self, until_task: int | None = None) -> None:
-        """Give hosts their tickets, oldest task first, until `until_task` (or every task) is through."""
+        """Give hosts their tickets, oldest submission first, until `until_task` (or every task) is through.
+
+        A task that goes on after its end stands in the same list, and so queues up like a new one.
+        """
         while True:
             with translated():
                 head = self.redis.lindex(self.keys.admission, 0)
@@ -134,22 +161,31 @@ class Store:
     def _admit(self, task_id: int) -> None:
         keys = self.keys
         with translated():
-            stored = self.redis.hmget(keys.task(task_id), "hosts", "admitted")
+            stored = self.redis.hmget(keys.task(task_id), "hosts", "admitted", "wants")
         if stored[0] is None or stored[1] is None:
             # Somebody deleted its keys; the tasks behind it must not wait for ever.
             log.error("task %s waits for its hosts and has no record: dropped", task_id)
             with translated():
                 self.redis.lrem(keys.admission, 1, task_id)
             return
-        hosts, at = stored[0].split(","), int(stored[1])
-        names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
-        names += [keys.admission, keys.holders, keys.waiting, keys.tickets]
+        hosts, at, goes_on = stored[0].split(","), int(stored[1]), stored[2] is not None
+        size = HOSTS_A_READMISSION if goes_on else HOSTS_A_CHUNK
         while at < len(hosts):
-            chunk = hosts[at : at + HOSTS_A_CHUNK]
+            chunk = hosts[at : at + size]
             last = int(at + len(chunk) == len(hosts))
-            if not self.scripts.call("admit", names, task_id, at, last, *chunk):
+            if not (self._readmit_chunk if goes_on else self._admit_chunk)(task_id, at, last, chunk):
                 return  # another process is ahead of us with the same task
             at += len(chunk)
+
+    def _admit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:
+        keys = self.keys
+        names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
+        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
+        return bool(self.scripts.call("admit", names, task_id, at, last, *hosts))
+
+    def _readmit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:
+        names = [*self.keys.ending(task_id), self.keys.admission, self.keys.tickets]
+        return bool(self.scripts.call("readmit", names, task_id, at, last, self.clock(), *hosts))
 
     def _check_hosts(self, host_ids: Sequence[int]) -> None:
         with translated():
@@ -182,6 +218,42 @@ class Store:
             raise UnknownTask(task_id)
         return _task(task_id, fields, letters, records)
 
+    def load_node(self, task_id: int, subtask_id: int) -> tuple[Node, int]:
+        """Return one node, without reading the others, and when its task was created (ms since the epoch).
+
+        Raises:
+            UnknownTask, UnknownSubtask: there is none of this id.
+            StoreUnavailable: Redis is away.
+        """
+        at = self.locate(task_id, subtask_id)
+        with translated(), self.redis.pipeline(transaction=True) as pipe:
+            pipe.getrange(self.keys.status(task_id), at.offset, at.offset)
+            pipe.hget(self.keys.nodes(task_id), str(at.offset))
+            letter, text = pipe.execute()
+        if not letter:
+            raise UnknownTask(task_id)
+        number, inner = at.graph.place(at.offset)
+        place = at.graph.stages[number], number, inner, at.offset
+        record = read_record(text, letter, at.operation)
+        return _node(at.graph, at.host_ids, at.single, place, letter, record), at.created_at
+
+    def locate(self, task_id: int, subtask_id: int) -> Location:
+        """Return where the node stands in its task.
+
+        Raises:
+            UnknownTask, UnknownSubtask: there is none of this id.
+        """
+        names = ("base", "hosts", "stages", "operation", "single", "created")
+        with translated():
+            base, hosts, stages, operation, single, created = self.redis.hmget(self.keys.task(task_id), names)
+        if base is None:
+            raise UnknownTask(task_id)
+        ids, offset = tuple(map(int, hosts.split(","))), subtask_id - int(base)
+        graph = Graph(unpack_stages(stages), len(ids), int(base))
+        if not 0 <= offset < graph.size:
+            raise UnknownSubtask(task_id, subtask_id)
+        return Location(graph, ids, offset, Operation(operation), single == "1", int(created))
+
     def logs(self, task_id: int, subtask_id: int) -> str:
         """Return what the runs of a subtask logged, oldest first, each with the contract's head line.
 
@@ -208,13 +280,13 @@ class Store:
 def _task(task_id: int, fields: dict[str, str], letters: str, records: dict[str, str]) -> Task:
     hosts = tuple(map(int, fields["hosts"].split(",")))
     graph = Graph(unpack_stages(fields["stages"]), len(hosts), int(fields["base"]))
-    single = fields.get("single") == "1"
+    operation, single = Operation(fields["operation"]), fields.get("single") == "1"
     return Task(
         id=task_id,
         name=fields["name"],
         creator=fields["creator"],
         executor=fields["executor"],
-        operation=Operation(fields["operation"]),
+        operation=operation,
         status=TaskStatus(fields["status"]),
         created_at=int(fields["created"]),
         started_at=int(fields["started"]),
@@ -222,43 +294,58 @@ def _task(task_id: int, fields: dict[str, str], letters: str, records: dict[str,
         prohibit_rollback=fields["prohibit_rollback"] == "1",
         host_ids=hosts,
         trace_id=fields["trace"],
-        nodes=_nodes(graph, hosts, letters, records, single),
+        nodes=[
+            _node(graph, hosts, single, place, letter, read_record(records.get(str(place[3])), letter, operation))
+            for place, letter in zip(graph.offsets(), letters, strict=True)
+        ],
         single=single,
         parameters=json.loads(fields.get("parameters", "{}")),
     )
 
 
-def _nodes(graph: Graph, hosts: tuple[int, ...], letters: str, records: dict[str, str], single: bool) -> list[Node]:
-    nodes = []
-    statuses = {status.letter: status for status in NodeStatus}
-    for stage, number, inner, offset in graph.offsets():
-        attempt, run, operation, started, finished, executor = _record(records.get(str(offset)))
-        per_host = stage.scope is Scope.HOST
-        nodes.append(
-            Node(
-                graph.base + offset,
-                stage,
-                inner if per_host and not single else -1,
-                hosts[inner] if per_host else None,
-                statuses[letters[offset]],
-                operation,
-                attempt,
-                run,
-                executor,
-                started,
-                finished,
-                graph.upstreams(number, inner),
-                graph.downstreams(number, inner),
-            )
-        )
-    return nodes
+class Record(NamedTuple):
+    """What is stored of a node's last run, or, where it is to run again, of the next (times: ms since the epoch)."""
+
+    attempt: int = 1
+    run: int = 1
+    operation: Operation = Operation.EXECUTE
+    started_at: int | None = None
+    finished_at: int | None = None
+    executor: str = ""
 
 
-def _record(text: str | None) -> tuple[int, int, Operation, int | None, int | None, str]:
+def _node(graph: Graph, hosts: Sequence[int], single: bool, place: Place, letter: str, record: Record) -> Node:
+    stage, number, inner, offset = place
+    attempt, run, operation, started, finished, executor = record
+    per_host = stage.scope is Scope.HOST
+    return Node(
+        graph.base + offset,
+        stage,
+        inner if per_host and not single else -1,
+        hosts[inner] if per_host else None,
+        NodeStatus.from_letter(letter),
+        operation,
+        attempt,
+        run,
+        executor,
+        started,
+        finished,
+        graph.upstreams(number, inner),
+        graph.downstreams(number, inner),
+    )
+
+
+def read_record(text: str | None, letter: str, asked: Operation) -> Record:
+    """Return the record of a node (see node.lua) of this letter, in a task that does `asked`."""
     if text is None:
-        return 1, 1, Operation.EXECUTE, None, None, ""
+        return Record()
     attempt, run, operation, started, finished, _token, _lost, executor = text.split("|", 7)
-    return int(attempt), int(run), Operation(operation), _ms(started), _ms(finished), executor
+    if letter in WAITING_LETTERS and finished:
+        # Of its last run; dispatch.lua writes the record of the next when it hands the node out.
+        if asked is Operation.ROLLBACK:
+            return Record(int(attempt), int(run), asked)
+        return Record(int(attempt), int(run) + 1, Operation.RETRY)
+    return Record(int(attempt), int(run), Operation(operation), _ms(started), _ms(finished), executor)
 
 
 def _ms(text: str) -> int | None:

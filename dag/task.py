@@ -47,6 +47,9 @@ class Definition:
         # A host's queue leads to its node of the first stage; without one nobody would begin.
         if not self.stages or self.stages[0].scope is not Scope.HOST:
             raise ValueError(f"The first stage of {self.key} must have a node for each host.")
+        # Tasks are listed by name in a sorted set whose members have colons between their parts.
+        if ":" in self.name:
+            raise ValueError(f"The name of {self.key} must not have a colon.")
 
 
 @dataclass(frozen=True, slots=True)

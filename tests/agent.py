@@ -8,7 +8,7 @@ from typing import Any
 
 from dag.host import Host
 from workers.action.action import ActionRequest, ActionResult
-from workers.action.registry import ACTIONS
+from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile
 from workers.remote.executor import Completed
 
@@ -96,6 +96,12 @@ class Agent:
         result = ACTIONS[action].read(done, request)
         self.facts |= result.facts
         return result, done.output
+
+    def undo(self, action: str, profile: Profile | None = None) -> tuple[ActionResult, str]:
+        request, undo = self.request(profile), UNDOS[action]
+        script = undo.build(request)
+        done = self.end(self.begin(script)) if script else Completed(0, "", 0.0)
+        return undo.read(done, request), done.output
 
     def living(self, name: str = "agent") -> list[int]:
         return [pid for pid, args in processes() if f"{self.home}/{name}" in args.split()]

@@ -121,11 +121,14 @@ class OpenSshHosts:
             return False
 
     def control_start(self, number: int) -> "subprocess.Popen[str]":
+        return self.control(number, "start")
+
+    def control(self, number: int, command: str) -> "subprocess.Popen[str]":
         program = str(self.agent_home(number) / "bin/ocp_agentctl")
         environment = {**os.environ, "HOME": str(self.root / f"host-{number:03d}")}
         pipe = subprocess.PIPE
-        command = [*self.inside(number), program, "start"]
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+        arguments = [*self.inside(number), program, command]
+        return subprocess.Popen(arguments, stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def inventory(self) -> list[dict[str, object]]:
         """What to enrol, as the demo fleet's inventory."""

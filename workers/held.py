@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dag.lease import Run
+from dag.lease import Renewal, Run
 
 # A run is given up this long before its lease ends: the time to end its remote command.
 MARGIN_SECONDS = 3.0
@@ -20,6 +20,7 @@ class _Held:
     lease_ends_at: float
     stuck_at: float
     cancelled: threading.Event = field(default_factory=threading.Event)
+    is_asked_to_end: bool = False
 
 
 class HeldRuns:
@@ -71,16 +72,21 @@ class HeldRuns:
         with self._lock:
             return [*self._received, *(name for name, held in self._runs.items() if now < held.stuck_at)]
 
-    def renewed(self, names: list[str], asked_at: float, gone: list[str]) -> None:
-        """Note a renewal that was asked for at `asked_at`, and cancel the runs that are somebody else's."""
-        lost = set(gone)
+    def renewed(self, names: list[str], asked_at: float, told: Renewal) -> None:
+        """Note a renewal that was asked for at `asked_at`; end the runs that somebody else has or a user cancels."""
         with self._lock:
-            for name in names:
-                if name in self._runs and name not in lost:
-                    self._runs[name].lease_ends_at = asked_at + self._lease_seconds
-            for name in lost:
-                if name in self._runs:
-                    self._runs[name].cancelled.set()
+            for name in self._runs.keys() & set(names):
+                held = self._runs[name]
+                if name not in told.gone:
+                    held.lease_ends_at = asked_at + self._lease_seconds
+                held.is_asked_to_end |= name in told.cancelled
+                if name in told.gone | told.cancelled:
+                    held.cancelled.set()
+
+    def is_asked_to_end(self, run: Run) -> bool:
+        """Tell whether a user cancels the run, which is then to be reported: it is still this worker's."""
+        with self._lock:
+            return run.name in self._runs and self._runs[run.name].is_asked_to_end
 
     def cancel_expiring(self) -> None:
         """Cancel the runs whose lease is about to end: Redis can't be reached, or they are stuck."""

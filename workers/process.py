@@ -19,7 +19,7 @@ from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
-from workers.action.registry import ACTIONS
+from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
 from workers.ear import Ear, replace_process
@@ -66,7 +66,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, ACTIONS, held, name, folder))
+    register(app, Runner(leases, hosts, executor, ACTIONS, UNDOS, held, name, folder))
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
     register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
     presence = Presence(name, settings, held)

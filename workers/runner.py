@@ -14,6 +14,7 @@ from dag.error import StoreUnavailable, UnknownHosts
 from dag.host import Agent, Host
 from dag.lease import Begun, Leases, Report, Run
 from dag.registry import HostRegistry
+from dag.state import Operation
 from workers.action.action import Action, ActionRequest, ActionResult
 from workers.held import HeldRuns
 from workers.profile.profile import ProfileError, load_profile
@@ -53,6 +54,8 @@ class Lost:
 
 Outcome = Succeeded | Failed | Lost
 
+CANCELLED = "The run was cancelled; what ran on the host was ended."
+
 
 class RemoteExecutor(Protocol):
     """Runs a script on a host."""
@@ -79,6 +82,7 @@ class Runner:
     hosts: HostRegistry
     executor: RemoteExecutor
     actions: Mapping[str, Action]
+    undos: Mapping[str, Action]
     held: HeldRuns
     name: str
     profile_dir: Path | None = None
@@ -113,8 +117,12 @@ class Runner:
     def _report(self, step: Step, outcome: Outcome) -> str:
         match outcome:
             case Succeeded(report):
-                taken = self._until_taken(self.leases.complete, step.run, report)
-                return "succeeded" if taken else "succeeded, but another attempt holds the node"
+                if self._until_taken(self.leases.complete, step.run, report):
+                    return "succeeded"
+                # Cancelled at its last moment: the contract has CANCELING lead to FAILED, and the log tells the rest.
+                if self._until_taken(self.leases.fail, step.run, report):
+                    raise StepFailed(CANCELLED)
+                return "succeeded, but another attempt holds the node"
             case Failed(reason, report):
                 self._until_taken(self.leases.fail, step.run, report)
                 raise StepFailed(reason)
@@ -143,11 +151,14 @@ class Runner:
         try:
             return self._execute(step, begun, cancelled, started)
         except RemoteCancelled as error:
+            if self.held.is_asked_to_end(step.run):
+                # The store adds to the log who wanted it.
+                return Failed(CANCELLED, self._log(step, begun, started, str(error)))
             return Lost(str(error))
         except RemoteError as error:
             report = self._log(step, begun, started, str(error))
             return Failed(str(error), replace(report, agent=missed(self.hosts, step.run.host_id or 0, error)))
-        except (UnknownHosts, ProfileError) as error:
+        except (UnknownHosts, ProfileError, StepFailed) as error:
             return Failed(str(error), self._log(step, begun, started, str(error)))
         except Exception as error:
             # A fault of Muster itself must not leave the node RUNNING until its lease has run out three times.
@@ -157,9 +168,13 @@ class Runner:
 
     def _execute(self, step: Step, begun: Begun, cancelled: Event, started: datetime) -> Outcome:
         host, request, action = self._request(step, begun)
+        script = action.build(request)
+        if not script:
+            # Nothing to do there, so the host need not even answer.
+            return self._judge(step, begun, started, None, action.read(Completed(0, "", 0.0), request))
         done = self.executor.run(
             host,
-            action.build(request),
+            script,
             run_as=request.profile.run_as,
             timeout_seconds=step.timeout_seconds,
             cancelled=cancelled,
@@ -181,12 +196,21 @@ class Runner:
             silence_seconds=silence,
             parameters=begun.parameters,
         )
-        return host, request, self.actions[step.action]
+        return host, request, self._action(step, begun)
 
-    def _judge(self, step: Step, begun: Begun, started: datetime, done: Completed, result: ActionResult) -> Outcome:
+    def _action(self, step: Step, begun: Begun) -> Action:
+        if begun.operation is not Operation.ROLLBACK:
+            return self.actions[step.action]
+        if step.action not in self.undos:
+            raise StepFailed(f"{step.action} can't be undone.")
+        return self.undos[step.action]
+
+    def _judge(
+        self, step: Step, begun: Begun, started: datetime, done: Completed | None, result: ActionResult
+    ) -> Outcome:
         if result.fenced:
             return Lost("a newer attempt is at work on the host")
-        text = self._log(step, begun, started, "" if result.ok else result.reason, done)
+        text = self._log(step, begun, started, result.reason, done)
         report = Report(text.log, {**begun.facts, **result.facts}, self._sight(step.run, result))
         return Succeeded(report) if result.ok else Failed(result.reason, report)
 

@@ -1,14 +1,50 @@
-"""Tasks: `/tasks/instances/{id}`, and `/tasks/{id}`, which the Terraform provider polls."""
+"""Tasks: list, follow, retry, roll back, skip, cancel, and what their steps logged.
 
-from flask import Blueprint, Response
+`/tasks/{id}` is what the Terraform provider polls.
+"""
 
-from api import render
-from api.auth import require
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, g, send_file
+
+from api import diagnosis, render
+from api.auth import caller, require
+from api.body import read_nothing, read_query
 from api.envelope import success
+from api.schema.task import TaskPage
 from api.service import services
 from api.user import Permission
+from dag.brief import load_briefs
+from dag.catalogue import Catalogue
+from dag.operation import Operations
+from dag.task import Task
 
 tasks = Blueprint("tasks", __name__)
+log = structlog.get_logger()
+
+
+@tasks.get("/tasks/instances")
+@require(Permission.TASK_VIEWER)
+def list_tasks() -> Response:
+    """Answer with one page of the tasks."""
+    q, store = read_query(TaskPage()), services().store
+    ids: list[int] = []
+    total = 0
+    if q["filter"]:
+        ids, total = Catalogue(store).page(q["filter"], page=q["page"], size=q["size"], descending=q["descending"])
+    found = load_briefs(store, ids)
+    creators = {name: _user_id(name) for name in {task.creator for task in found}}
+    shown = [render.brief(task, creators[task.creator]) for task in found]
+    return success(render.page(shown, number=q["page"], size=q["size"], total=total))
+
+
+@tasks.get("/tasks/instances/creators")
+@require(Permission.TASK_VIEWER)
+def list_creators() -> Response:
+    """Answer with all who have created tasks."""
+    names = Catalogue(services().store).creators()
+    return success({"contents": [{"id": _user_id(name), "name": name} for name in names]})
 
 
 @tasks.get("/tasks/instances/<id:task_id>")
@@ -16,6 +52,89 @@ tasks = Blueprint("tasks", __name__)
 @require(Permission.TASK_VIEWER)
 def get_task(task_id: int) -> Response:
     """Answer with one task and all its subtasks."""
-    task = services().store.load(task_id)
-    creator = services().users.find(task.creator)
-    return success(render.detail(task, creator.id if creator else 0))
+    return success(_detail(services().store.load(task_id)))
+
+
+@tasks.get("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/log")
+@require(Permission.TASK_VIEWER)
+def get_log(task_id: int, subtask_id: int) -> Response:
+    """Answer with what the runs of one subtask logged, oldest first."""
+    return success({"log": services().store.logs(task_id, subtask_id)})
+
+
+@tasks.post("/tasks/instances/<id:task_id>/downloadDiagnosis")
+@require(Permission.TASK_VIEWER)
+def download_diagnosis(task_id: int) -> Response:
+    """Answer with a zip of the task, its subtasks and every log."""
+    read_nothing()
+    store = services().store
+    task = store.load(task_id)
+    file = diagnosis.pack(store, task, _detail(task))
+    return send_file(file, "application/zip", as_attachment=True, download_name=f"task-{task_id}-diagnosis.zip")
+
+
+@tasks.post("/tasks/instances/<id:task_id>/retry")
+@require(Permission.TASK_MANAGER)
+def retry(task_id: int) -> Response:
+    """Run the FAILED subtasks of a FAILED task again, and answer with the task."""
+    read_nothing()
+    _operations().retry(task_id)
+    _tell("task retried", task_id)
+    return success(_detail(services().store.load(task_id)))
+
+
+@tasks.post("/tasks/instances/<id:task_id>/rollback")
+@require(Permission.TASK_MANAGER)
+def roll_back(task_id: int) -> Response:
+    """Undo what a FAILED task has done, and answer with the task."""
+    read_nothing()
+    _operations().roll_back(task_id)
+    _tell("task rolled back", task_id)
+    return success(_detail(services().store.load(task_id)))
+
+
+@tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/retry")
+@require(Permission.TASK_MANAGER)
+def retry_subtask(task_id: int, subtask_id: int) -> Response:
+    """Run one FAILED subtask again, and answer with it."""
+    read_nothing()
+    _operations().retry_node(task_id, subtask_id)
+    _tell("subtask retried", task_id, subtask_id)
+    return success(render.subtask(*services().store.load_node(task_id, subtask_id)))
+
+
+@tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/skip")
+@require(Permission.TASK_MANAGER)
+def skip_subtask(task_id: int, subtask_id: int) -> Response:
+    """Take one FAILED subtask for SUCCESSFUL and go on with what follows."""
+    read_nothing()
+    _operations().skip(task_id, subtask_id, user=caller().name)
+    _tell("subtask skipped", task_id, subtask_id)
+    return success()
+
+
+@tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/cancel")
+@require(Permission.TASK_MANAGER)
+def cancel_subtask(task_id: int, subtask_id: int) -> Response:
+    """End one RUNNING subtask: it is CANCELING until its worker has ended what runs on the host, then FAILED."""
+    read_nothing()
+    _operations().cancel(task_id, subtask_id, user=caller().name)
+    _tell("subtask cancelled", task_id, subtask_id)
+    return success()
+
+
+def _operations() -> Operations:
+    return Operations(services().store)
+
+
+def _tell(what: str, task_id: int, subtask_id: int | None = None) -> None:
+    log.info(what, task=task_id, subtask=subtask_id, user=caller().name, trace_id=g.trace_id)
+
+
+def _detail(task: Task) -> dict[str, Any]:
+    return render.detail(task, _user_id(task.creator))
+
+
+def _user_id(name: str) -> int:
+    user = services().users.find(name)
+    return user.id if user else 0

@@ -1,7 +1,7 @@
--- include: clock, node, unlock
+-- include: clock, node, unlock, finish
 -- Give some hosts of the oldest unadmitted task their tickets; a host that is free lets its first node be READY.
 -- Only the head of the admission list is served: one order of tasks for all hosts, so no two can wait for each other.
--- KEYS 1 task, 2 status, 3 nodes, 4 ready, 5 admission, 6 holders, 7 waiting, 8 tickets
+-- KEYS 1 task, 2 status, 3 nodes, 4 ready, 5 admission, 6 holders, 7 waiting, 8 tickets, 9 listed
 -- ARGV 1 task id, 2 index of the first host, 3 1 where these are the last, 4.. host ids
 -- Answer: 1 done; 0 where the task is not at the head or is elsewhere than at that index (someone else went on).
 local id, from = ARGV[1], tonumber(ARGV[2])
@@ -15,6 +15,7 @@ local function flush(next)
 end
 for place = 4, #ARGV do
   local index, host = from + place - 4, ARGV[place]
+  redis.call('ZADD', KEYS[9], 0, listed_as('host', host, id))
   if redis.call('HSETNX', KEYS[6], host, id) == 1 then
     count = count + 1
   else

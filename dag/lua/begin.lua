@@ -7,7 +7,8 @@
 local id, offset = ARGV[1], ARGV[2]
 local letter, node = letter_of(KEYS[1], offset), read_node(KEYS[2], offset)
 local again = letter == 'X' and node.executor == ARGV[4]
-if node.attempt ~= tonumber(ARGV[3]) or not (letter == 'R' or again) then return {0, letter, ''} end
+local fits = again or (letter == 'R' and not is_ended(node))
+if node.attempt ~= tonumber(ARGV[3]) or not fits then return {0, letter, ''} end
 local now = clock(ARGV[7])
 -- At least the time: a store that lost its counter must not give out tokens that hosts have seen newer ones of.
 local token = math.max(tonumber(redis.call('GET', KEYS[4]) or '0') + 1, now)

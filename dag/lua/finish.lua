@@ -1,5 +1,14 @@
 -- The end of a node, successful or not, and of its task and its hold on the host where that follows.
--- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents}
+-- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed}
+
+-- The member of `listed` by which a task is found; ids have 16 digits, so that their order is that of the names.
+local function listed_as(facet, value, id) return facet .. ':' .. value .. ':' .. string.format('%016.0f', tonumber(id)) end
+
+local function set_status(keys, id, status)
+  redis.call('ZREM', keys.listed, listed_as('status', redis.call('HGET', keys.task, 'status'), id))
+  redis.call('ZADD', keys.listed, 0, listed_as('status', status, id))
+  redis.call('HSET', keys.task, 'status', status)
+end
 
 -- Free a host: keep it for the head of its queue where there is one, and tell the schedulers.
 local function release_host(keys, id, host)
@@ -13,13 +22,14 @@ local function release_host(keys, id, host)
   end
 end
 
--- End the task once nothing of it is open any more.
+-- End the task once nothing of it is open any more. Retention: s, or '' to leave its expiry to a scheduler.
 local function end_task(keys, id, now, retention)
-  local task = redis.call('HMGET', keys.task, 'open', 'failed', 'shape')
-  if tonumber(task[1]) > 0 then return end
+  local task = redis.call('HMGET', keys.task, 'open', 'failed', 'shape', 'wants')
+  if tonumber(task[1]) > 0 or task[4] then return end
   local failed = tonumber(task[2]) > 0
-  redis.call('HSET', keys.task, 'status', failed and 'FAILED' or 'SUCCESSFUL', 'finished', digits(now))
-  if failed or string.sub(task[3], -1) ~= 'h' then
+  set_status(keys, id, failed and 'FAILED' or 'SUCCESSFUL')
+  redis.call('HSET', keys.task, 'finished', digits(now))
+  if failed or retention == '' or string.sub(task[3], -1) ~= 'h' then
     -- It still holds hosts. Whoever frees them needs its record, so that scheduler lets it expire.
     redis.call('XADD', keys.ready, '*', 'kind', 'release', 'task', id)
     return
@@ -41,7 +51,27 @@ local function record_end(keys, id, offset, node, letter, now, report)
   redis.call('HINCRBY', keys.task, 'open', -1)
 end
 
+-- A node is through, forwards or (in a rollback) backwards: unlock what hangs on it, free its host after its last step
+-- there, end the task after the last of all.
+local function pass_node(keys, id, offset, host, now, retention)
+  local task = redis.call('HMGET', keys.task, 'shape', 'width', 'operation')
+  local shape, width = task[1], tonumber(task[2])
+  local is_last = place(shape, width, tonumber(offset)) == (task[3] == 'ROLLBACK' and 0 or #shape - 1)
+  local go_on = task[3] == 'ROLLBACK' and unlock_back or unlock
+  go_on(keys, id, shape, width, tonumber(offset), now)
+  if is_last and host ~= '' and (task[3] == 'ROLLBACK' or string.sub(shape, -1) == 'h') then
+    release_host(keys, id, host)
+  end
+  end_task(keys, id, now, retention)
+end
+
 local function fail_node(keys, id, offset, node, now, report, retention)
+  local name = run_name(id, offset, node.attempt)
+  local user = redis.call('HGET', keys.cancels, name)
+  if user then
+    report.log = report.log .. 'cancelled by ' .. user .. '\n'
+    redis.call('HDEL', keys.cancels, name)
+  end
   record_end(keys, id, offset, node, 'F', now, report)
   redis.call('HINCRBY', keys.task, 'failed', 1)
   end_task(keys, id, now, retention)

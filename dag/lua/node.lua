@@ -17,6 +17,15 @@ local function write_node(nodes, offset, node)
     node.started, node.finished, node.token, digits(node.lost), node.executor}, '|'))
 end
 
+-- A READY node whose record is of a run that has ended is asked again: it gets its next attempt when it is handed out.
+local function is_ended(node) return node.finished ~= '' end
+
+local function renew_node(node, is_rollback)
+  node.attempt, node.lost, node.started, node.finished = node.attempt + 1, 0, '', ''
+  node.operation = is_rollback and 'ROLLBACK' or 'RETRY'
+  if not is_rollback then node.run = node.run + 1 end
+end
+
 local function letter_of(status, offset) return redis.call('GETRANGE', status, offset, offset) end
 
 local function set_letter(status, offset, letter) redis.call('SETRANGE', status, offset, letter) end

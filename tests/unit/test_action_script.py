@@ -35,7 +35,7 @@ from tests.agent import (
 from tests.wait import until
 from workers.action.action import MARK, build_script, read_found
 from workers.action.look import build_look, read_look
-from workers.action.registry import ACTIONS
+from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile, ProfileError, ProxySpec
 from workers.remote.executor import Completed
 
@@ -81,6 +81,118 @@ def test_a_whole_restart(agent: Agent) -> None:
     assert (finished.agent.status, finished.agent.version) == (AgentStatus.STARTED, "v7")
     assert finished.agent.pids == {"agent": new}
     assert finished.agent.started_at["agent"].startswith("20")
+
+
+class TestUndo:
+    """What a rollback leaves on a host: the agent as Prepare found it."""
+
+    def test_what_stop_stopped_runs_again(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(START)[0].ok
+        [old] = agent.living()
+        assert agent.do(PREPARE)[0].ok
+        assert agent.do(STOP)[0].ok
+        result, text = agent.undo(STOP)
+        assert result.ok, text
+        [new] = agent.living()
+        assert (new != old, result.facts) == (True, {"after": {"agent": [new]}})
+        result, text = agent.undo(PREPARE)
+        assert result.ok, text
+        assert result.agent is not None
+        assert (result.agent.status, result.agent.pids) == (AgentStatus.STARTED, {"agent": new})
+        assert result.agent.version == "v7"
+
+    def test_an_agent_that_runs_is_left_alone(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(START)[0].ok
+        assert agent.do(PREPARE)[0].ok
+        before = agent.living()
+        for action in (FINISH, START, STOP, PROXY, PREPARE):
+            result, text = agent.undo(action)
+            assert result.ok, text
+        assert agent.living() == before
+
+    def test_an_agent_that_did_not_run_is_stopped_again_and_left_so(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(PREPARE)[0].facts["before"] == {}
+        assert agent.do(STOP)[0].ok
+        assert agent.do(START)[0].ok
+        assert len(agent.living()) == 1
+        assert agent.undo(START)[0].ok
+        assert agent.living() == []
+        result, text = agent.undo(STOP)
+        assert (result.ok, text) == (True, "")
+        assert result.reason == "Nothing to undo: the agent did not run before, so it is left stopped."
+        result, text = agent.undo(PREPARE)
+        assert result.agent is not None
+        assert (result.agent.status, result.agent.pids) == (AgentStatus.STOPPED, {})
+
+    def test_a_start_that_failed_half_way_is_begun_anew(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(START)[0].ok
+        assert agent.do(PREPARE)[0].ok
+        assert agent.do(STOP)[0].ok
+        twice = f"{agent.home}/agent >/dev/null 2>&1 &\n"
+        good = (agent.home / "start.sh").read_text()
+        agent.write("start.sh", f"#!/bin/sh\n{twice}{twice}")
+        assert not agent.do(START)[0].ok
+        agent.write("start.sh", good)
+        left = agent.living()
+        assert len(left) == 2
+        result, text = agent.undo(STOP)
+        assert result.ok, text
+        assert "what runs is stopped first" in text
+        [new] = agent.living()
+        assert new not in left
+
+    def test_an_undo_that_does_not_see_the_agent_run_fails(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(START)[0].ok
+        assert agent.do(PREPARE)[0].ok
+        assert agent.do(STOP)[0].ok
+        agent.write("start.sh", "#!/bin/sh\necho no licence; exit 3\n")
+        result, _ = agent.undo(STOP)
+        assert result.reason == "the start ended with exit code 3: no licence"
+
+    @pytest.mark.parametrize("had_proxy", [True, False])
+    def test_what_a_shutdown_stopped_runs_again(self, agent: Agent, had_proxy: bool) -> None:
+        agent.install()
+        profile = with_proxy(agent)
+        assert agent.do(START, profile)[0].ok
+        if had_proxy:
+            assert agent.do(PROXY, profile)[0].ok
+        assert agent.do(PREPARE, profile)[0].ok
+        assert agent.do(SHUTDOWN, profile)[0].ok
+        for _ in range(2):
+            result, text = agent.undo(SHUTDOWN, profile)
+            assert result.ok, text
+            assert (len(agent.living()), len(agent.living("proxy"))) == (1, int(had_proxy))
+        assert agent.undo(FINISH_STOP, profile)[0].reason == "Nothing to undo: the step only looks."
+
+    def test_a_shutdown_of_what_did_not_run_is_undone_by_nothing(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(PREPARE)[0].ok
+        assert agent.do(SHUTDOWN)[0].ok
+        assert agent.undo(SHUTDOWN)[0].reason == "Nothing to undo: neither agent nor proxy ran before."
+        assert agent.living() == []
+
+    @pytest.mark.parametrize("action", [STOP_PROCESS, RESTART_PROCESS])
+    def test_one_process_runs_again(self, agent: Agent, action: str) -> None:
+        agent.install()
+        result, text = agent.undo(action)
+        assert result.ok, text
+        [pid] = agent.living()
+        assert result.facts == {"after": {"agent": [pid]}}
+        assert "nothing to start" in agent.undo(action)[1]
+        assert agent.living() == [pid]
+
+    def test_where_prepare_was_skipped_the_agent_is_left_running(self, agent: Agent) -> None:
+        agent.install()
+        assert agent.do(STOP)[0].ok
+        assert agent.undo(START)[1] == ""
+        assert agent.undo(STOP)[0].ok
+        assert len(agent.living()) == 1
+        assert agent.undo(PREPARE)[0].reason == "Nothing to undo: the agent was not marked."
 
 
 def test_a_missing_agent_is_found_by_prepare(agent: Agent) -> None:
@@ -458,8 +570,10 @@ def test_an_answer_that_makes_no_sense_is_a_failure(output: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_script_is_the_same_each_time_and_accepted_by_the_shell(tmp_path: Path, action: str, shell: str) -> None:
     agent = Agent(tmp_path, shell)
+    agent.facts = {"before": {"agent": [1]}}
     request = agent.request()
-    script = ACTIONS[action].build(request)
-    assert script == ACTIONS[action].build(request)
-    done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    for step in (ACTIONS[action], UNDOS[action]):
+        script = step.build(request)
+        assert script == step.build(request)
+        done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")

@@ -3,16 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis import Redis
 
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import Entry, HandOut, ReadyStream
-from dag.error import StoreUnavailable
+from dag.error import IllegalState, StoreUnavailable
 from dag.host import Host
-from dag.lease import Leases, Report
+from dag.lease import Leases, Renewal, Report
 from dag.lease import Run as LeaseRun
+from dag.operation import Operations
 from dag.registry import HostRegistry
 from dag.script import Scripts
 from dag.store import Store
@@ -22,6 +31,7 @@ from tests.model import Model, Run
 
 HOSTS, MOST_TASKS = 4, 6
 LEASE_MS, WITHIN_MS, MOST_LOST = 5_000, 7_000, 3
+NEVER_BEGUN = ["1", "1", "EXECUTE", "", "", "0", "0", ""]
 
 
 def definition(shape: str) -> Definition:
@@ -38,12 +48,15 @@ class DyingScripts(Scripts):
     hosts = 0
 
     def call(self, name: str, keys: Sequence[str], *arguments: str | int) -> Any:
-        if name != "admit":
+        if name not in ("admit", "readmit"):
             return super().call(name, keys, *arguments)
-        task, first, last, *chunk = arguments
+        more = 4 if name == "readmit" else 3
+        task, first, last, *_ = arguments
+        chunk = arguments[more:]
         if self.hosts:
             is_last = last if self.hosts >= len(chunk) else 0
-            assert super().call(name, keys, task, first, is_last, *chunk[: self.hosts]) == 1
+            cut = (task, first, is_last, *arguments[3:more], *chunk[: self.hosts])
+            assert super().call(name, keys, *cut) == 1
         raise StoreUnavailable
 
 
@@ -59,6 +72,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.store = Store(self.redis, clock=lambda: str(self.model.now))
         self.dying = Store(self.redis, clock=self.store.clock)
         self.dying.scripts = DyingScripts(self.redis)
+        self.operations = Operations(self.store)
         self.hand = HandOut(self.store, retention_seconds=3600)
         self.leases = Leases(self.store, lease_seconds=LEASE_MS / 1000, retention_seconds=3600)
         self.stream = ReadyStream(self.store, "first")
@@ -66,6 +80,13 @@ class EngineMachine(RuleBasedStateMachine):
         self.hosts = [h.id for h in HostRegistry(self.redis).create([Host(0, f"h{n}") for n in range(HOSTS)])]
         self.runs: list[Run] = []
         self.token = 0
+
+    @initialize(tasks=st.integers(1, 3), data=st.data(), failing=st.sets(st.integers(0, 9), max_size=3))
+    def begin_far_on(self, tasks: int, data: st.DataObject, failing: set[int]) -> None:
+        """Tasks that share hosts, and where something has failed, mostly: what is asked of tasks begins there."""
+        for _ in range(tasks):
+            self.submit(data.draw(st.sampled_from(DEFINITIONS)), data, None)
+        self.work(8, failing)
 
     @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
     @rule(chosen=st.sampled_from(DEFINITIONS), data=st.data(), dies_after=st.sampled_from([None, None, 0, 1, 2]))
@@ -75,10 +96,14 @@ class EngineMachine(RuleBasedStateMachine):
         store = self.store if dies_after is None else self.dying
         task = store.submit(chosen, hosts, creator="c", executor="e", trace_id="t")
         self.model.create(task, "".join(s.scope for s in chosen.stages), hosts)
+        self._admit_in_model(dies_after)
+
+    def _admit_in_model(self, dies_after: int | None) -> None:
         if dies_after is None:
             self.model.admit_waiting()
-        elif dies_after:
-            self.model.admit(dies_after)
+        elif dies_after and self.model.admission:
+            head = self.model.tasks[self.model.admission[0]]
+            (self.model.admit if head.wants is None else self.model.readmit)(dies_after)
 
     @rule()
     def admit(self) -> None:
@@ -89,7 +114,8 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4), dies=st.sampled_from(["no", "no", "no", "after", "before"]))
     def hand_out(self, count: int, dies: str) -> None:
         """A scheduler reads messages; it may die before it has worked on them, or before it has said so."""
-        entries = self.stream.read(count=count, block_ms=1)
+        # An empty stream is not asked: a server looks at what waits ten times a second only.
+        entries = self.stream.read(count=count, block_ms=1) if self.model.stream else []
         if dies != "before":
             self._work_on(entries)
         if dies == "no":
@@ -153,23 +179,80 @@ class EngineMachine(RuleBasedStateMachine):
         else:
             assert self.leases.fail(self._lease_run(run), Report("log\n")) == self.model.fail(run)
 
-    @precondition(lambda self: self.runs)
-    @rule()
-    def work(self) -> None:
-        """All that can begin does, and succeeds: so that histories get far."""
-        for run in dict.fromkeys(run for run in self.runs if self.model.is_ready(run)):
-            begun = self.leases.begin(self._lease_run(run), "c")
-            assert begun is not None
-            assert self.model.begin(run, LEASE_MS, "c")
-            self.token = begun.token
-            assert self.leases.complete(self._lease_run(run), Report()) == self.model.complete(run)
+    @rule(rounds=st.integers(1, 8), failing=st.sets(st.integers(0, 15), max_size=3))
+    def work(self, rounds: int, failing: set[int]) -> None:
+        """All that is handed out is done, and fails at these offsets: so that histories get far."""
+        for _ in range(rounds):
+            self.hand_out(100, "no")
+            for run in dict.fromkeys(run for run in self.runs if self.model.is_ready(run)):
+                begun = self.leases.begin(self._lease_run(run), "c")
+                assert begun is not None
+                assert self.model.begin(run, LEASE_MS, "c")
+                self.token = begun.token
+                end, in_model = (
+                    (self.leases.fail, self.model.fail)
+                    if run[1] in failing
+                    else (self.leases.complete, self.model.complete)
+                )
+                assert end(self._lease_run(run), Report()) == in_model(run)
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data())
     def renew(self, data: st.DataObject) -> None:
         runs = data.draw(st.lists(st.sampled_from(self.runs), max_size=4, unique=True))
-        gone = self.leases.renew([self._lease_run(run).name for run in runs])
-        assert gone == [self._lease_run(run).name for run in self.model.renew(runs, LEASE_MS)]
+        told = self.leases.renew([self._lease_run(run).name for run in runs])
+        gone, cancelled = ({self._lease_run(run).name for run in part} for part in self.model.renew(runs, LEASE_MS))
+        assert told == Renewal(frozenset(gone), frozenset(cancelled))
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(
+        data=st.data(), what=st.sampled_from(["retry", "roll_back"]), dies_after=st.sampled_from([None, None, 0, 1, 2])
+    )
+    def ask_task(self, data: st.DataObject, what: str, dies_after: int | None) -> None:
+        """Somebody retries a task or rolls it back; the API may die before all hosts have their places."""
+        task = self._draw_task(data)
+        self._ask(dies_after, getattr(self.model, what)(task), what, task)
+
+    def _draw_task(self, data: st.DataObject) -> int:
+        """A task, mostly one that something can be asked of."""
+        failed = [number for number, task in self.model.tasks.items() if task.failed]
+        fitting = data.draw(st.sampled_from([True, True, True, False]))
+        return int(data.draw(st.sampled_from(failed if fitting and failed else sorted(self.model.tasks))))
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["retry_node", "skip", "cancel"]),
+        dies_after=st.sampled_from([None, None, 0, 1, 2]),
+        fitting=st.sampled_from([True, True, True, False]),
+    )
+    def ask_node(self, data: st.DataObject, what: str, dies_after: int | None, fitting: bool) -> None:
+        """Somebody retries, skips or cancels a node, mostly one of a state that allows it."""
+        task = self._draw_task(data)
+        letters = self.model.tasks[task].letters
+        fits = [at for at, letter in enumerate(letters) if letter == ("X" if what == "cancel" else "F")]
+        offset = data.draw(st.sampled_from(fits if fitting and fits else range(len(letters))))
+        self._ask_node(dies_after, what, task, offset)
+
+    def _ask_node(self, dies_after: int | None, what: str, task: int, offset: int) -> None:
+        user = {} if what == "retry_node" else {"user": "u"}
+        is_allowed = getattr(self.model, what)(task, offset, *(["u"] if what == "cancel" else []))
+        self._ask(dies_after, is_allowed, what, task, self._base(task) + offset, **user)
+
+    def _ask(self, dies_after: int | None, is_allowed: bool, what: str, *ids: int, **user: str) -> None:
+        DyingScripts.hosts = dies_after or 0
+        operations = self.operations if dies_after is None else Operations(self.dying)
+        try:
+            getattr(operations, what)(*ids, **user)
+        except IllegalState:
+            assert not is_allowed
+        else:
+            assert is_allowed
+            # A cancelled node needs no host.
+            self._admit_in_model(0 if what == "cancel" else dies_after)
+
+    def _base(self, task: int) -> int:
+        return int(self.redis.hget(self.store.keys.task(task), "base"))
 
     @rule(ms=st.integers(1, 9_000))
     def time_passes(self, ms: int) -> None:
@@ -201,13 +284,17 @@ class EngineMachine(RuleBasedStateMachine):
         for task_id, task in self.model.tasks.items():
             fields = redis.hgetall(keys.task(task_id))
             assert redis.get(keys.status(task_id)) == "".join(task.letters)
-            assert fields["status"] == task.status
+            assert (fields["status"], fields["operation"]) == (task.status, task.operation)
             assert (int(fields["open"]), int(fields["failed"])) == (task.open, task.failed)
             stored = {int(o): t.split("|") for o, t in redis.hgetall(keys.nodes(task_id)).items()}
             for offset, node in task.nodes.items():
-                assert (int(stored[offset][0]), int(stored[offset][6])) == (node.attempt, node.lost)
+                attempt, run, operation, _started, finished, _token, lost, _executor = stored.get(offset, NEVER_BEGUN)
+                assert (int(attempt), int(run), operation) == (node.attempt, node.run, node.operation)
+                assert (int(lost), finished != "") == (node.lost, node.has_ended)
         assert redis.hgetall(keys.holders) == {str(host): holder for host, holder in self.model.holders.items()}
         assert [fields for _name, fields in redis.xrange(keys.ready)] == self.model.stream
+        cancels = {":".join(map(str, run)): user for run, user in self.model.cancels.items()}
+        assert redis.hgetall(keys.cancels) == cancels
         due = {name: int(at) for name, at in redis.zrange(keys.due, 0, -1, withscores=True)}
         assert due == {":".join(map(str, run)): at for run, at in self.model.due.items()}
 
@@ -216,17 +303,39 @@ class EngineMachine(RuleBasedStateMachine):
         check_invariants(self.store)
 
     def teardown(self) -> None:
-        """Whatever happened: with live schedulers and workers every task ends and frees its hosts."""
+        """Whatever happened: with live schedulers and workers every task ends and frees its hosts.
+
+        And those that have FAILED can all be brought to a good end: by retries, by a rollback, by skips.
+        """
+        self._settle()
+        assert {task.status for task in self.model.tasks.values()} <= {"SUCCESSFUL", "FAILED"}
+        for task_id, task in self.model.tasks.items():
+            if task.status == "FAILED":
+                self._bring_to_an_end(task_id, ("retry", "roll_back", "skip")[task_id % 3])
+        assert {task.status for task in self.model.tasks.values()} <= {"SUCCESSFUL"}
+        for task in self.model.tasks.values():
+            assert set(task.letters) == {"P" if task.operation == "ROLLBACK" else "S"}
+
+    def _bring_to_an_end(self, task_id: int, how: str) -> None:
+        task = self.model.tasks[task_id]
+        if how == "skip":
+            while "F" in task.letters:
+                self._ask_node(None, "skip", task_id, task.letters.index("F"))
+        else:
+            what = "roll_back" if task.operation == "ROLLBACK" else how
+            self._ask(None, getattr(self.model, what)(task_id), what, task_id)
+        self._settle()
+
+    def _settle(self) -> None:
         self.admit()
         for _ in range(100):
             self.claim(100)
             self.hand_out(100, "no")
-            self.work() if self.runs else None
+            self.work(1, set())
             if not self.model.stream and not self.model.due:
                 break
             self.model.now += WITHIN_MS
             self.sweep(0, 600_000)
-        assert {task.status for task in self.model.tasks.values()} <= {"SUCCESSFUL", "FAILED"}
         assert self.redis.hgetall(self.store.keys.holders) == {}
 
     def _lease_run(self, run: Run) -> LeaseRun:
@@ -236,4 +345,7 @@ class EngineMachine(RuleBasedStateMachine):
 
 
 def test_the_store_does_what_the_model_does(redis: Redis) -> None:
-    run_state_machine_as_test(type("Machine", (EngineMachine,), {"redis": redis}))
+    # Many rules: three times the profile's histories.
+    profile = settings()
+    more = settings(profile, max_examples=3 * profile.max_examples)
+    run_state_machine_as_test(type("Machine", (EngineMachine,), {"redis": redis}), settings=more)

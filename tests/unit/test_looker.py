@@ -15,7 +15,7 @@ from dag.inquiry import Inquiries, Look
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.store import Store
-from workers.action.registry import ACTIONS
+from workers.action.registry import ACTIONS, UNDOS
 from workers.held import HeldRuns
 from workers.looker import Looker
 from workers.remote.error import AuthenticationFailed, ConnectionLost, HostUnreachable, RemoteError, RemoteTimeout
@@ -75,7 +75,7 @@ class Bench:
         task = self.store.submit(BATCH_RESTART, [1], creator="c", executor="e", trace_id="t")
         HandOut(self.store, retention_seconds=60).ready_nodes(task, 0, 1, begin_within_ms=1000)
         leases = Leases(self.store, lease_seconds=15, retention_seconds=60)
-        runner = Runner(leases, self.registry, self.host, ACTIONS, HeldRuns(15), "w")
+        runner = Runner(leases, self.registry, self.host, ACTIONS, UNDOS, HeldRuns(15), "w")
         try:
             runner.run(Step(Run(task, 0, 1, 1, 0), "agent.prepare", 60))
         except StepFailed:

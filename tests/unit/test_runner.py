@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
 
@@ -11,14 +11,21 @@ import pytest
 
 from config.settings import SshSettings
 from dag.definition.batch_restart import BATCH_RESTART
+from dag.definition.batch_stop import BATCH_STOP
+from dag.definition.process_restart import process_restart
+from dag.definition.process_stop import process_stop
+from dag.definition.restart import RESTART
+from dag.definition.stop import STOP
 from dag.dispatch import HandOut
 from dag.error import StoreUnavailable
 from dag.host import AgentStatus, Host
-from dag.lease import Begun, Leases, Report, Run
+from dag.lease import Begun, Leases, Renewal, Report, Run
+from dag.operation import Operations
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
-from workers.action.registry import ACTIONS
+from dag.task import Scope
+from workers.action.registry import ACTIONS, UNDOS
 from workers.heartbeat import Heartbeat
 from workers.held import STUCK_SECONDS, HeldRuns
 from workers.remote.error import HostUnreachable, RemoteCancelled
@@ -57,9 +64,10 @@ class Bench:
         self.leases = Leases(self.store, lease_seconds=15, retention_seconds=60)
         self.host, self.held, self.waits = PlayedHost(), HeldRuns(15), list[float]()
         self.runner = Runner(
-            self.leases, self.registry, self.host, ACTIONS, self.held, "worker-1", wait=self.waits.append
+            self.leases, self.registry, self.host, ACTIONS, UNDOS, self.held, "worker-1", wait=self.waits.append
         )
-        HandOut(self.store, retention_seconds=60).ready_nodes(self.task, 0, 1, begin_within_ms=1000)
+        self.hand = HandOut(self.store, retention_seconds=60)
+        self.hand.ready_nodes(self.task, 0, 1, begin_within_ms=1000)
 
     def step(self, attempt: int = 1) -> Step:
         return Step(Run(self.task, 0, attempt, 1, 0), "agent.prepare", 60, "cafe")
@@ -247,7 +255,7 @@ class TestHeldRuns:
         with held.holding(run, timeout_seconds=60) as renewed, held.holding(other, timeout_seconds=60) as silent:
             assert renewed
             assert silent
-            held.renewed([run.name], 103.0, [])
+            held.renewed([run.name], 103.0, Renewal())
             clock[0] = 106.1
             held.cancel_expiring()
             assert (renewed.is_set(), silent.is_set()) == (False, True)
@@ -285,6 +293,76 @@ class TestHeldRuns:
         with held.holding(Run(1, 1, 1, 1, 0), timeout_seconds=60) as late:
             assert late
             assert late.is_set()
+
+
+def test_a_run_that_a_user_cancels_is_ended_and_reported_as_failed(bench: Bench) -> None:
+    heartbeat = Heartbeat(
+        bench.leases,
+        Roster(bench.store),
+        bench.held,
+        lambda: Worker("worker-1", "default", frozenset()),
+    )
+    node = bench.store.load(bench.task).nodes[0].id
+
+    def ended_by_the_heartbeat() -> Completed:
+        Operations(bench.store).cancel(bench.task, node, user="ops")
+        assert bench.host.cancelled.wait(5)
+        raise RemoteCancelled("The run on 10.0.0.1 was given up.")
+
+    bench.host.answer = ended_by_the_heartbeat
+    heartbeat.start()
+    with pytest.raises(StepFailed, match="cancelled"):
+        bench.runner.run(bench.step())
+    heartbeat.stop()
+    assert bench.letter == "F"
+    assert bench.log.endswith("The run on 10.0.0.1 was given up.\ncancelled by ops\n")
+    assert not bench.held.is_asked_to_end(bench.step().run)
+
+
+def test_a_cancel_that_comes_too_late_fails_the_node_all_the_same(bench: Bench) -> None:
+    def finishes() -> Completed:
+        Operations(bench.store).cancel(bench.task, bench.store.load(bench.task).nodes[0].id, user="ops")
+        return Completed(0, GOOD, 0.1)
+
+    bench.host.answer = finishes
+    with pytest.raises(StepFailed, match="cancelled"):
+        bench.runner.run(bench.step())
+    assert bench.letter == "F"
+    assert "seen\n" in bench.log
+    assert bench.log.endswith("cancelled by ops\n")
+
+
+def roll_back_after_failed_prepare(bench: Bench) -> Step:
+    bench.host.answer = lambda: Completed(1, f"MUSTER-RESULT {LINE % ('failed', 'no agent here', '')}", 0.1)
+    with pytest.raises(StepFailed):
+        bench.runner.run(bench.step())
+    Operations(bench.store).roll_back(bench.task)
+    bench.hand.ready_nodes(bench.task, 0, 1, begin_within_ms=1000)
+    return bench.step(attempt=2)
+
+
+def test_a_rollback_runs_the_step_s_undo_which_may_need_no_host(bench: Bench) -> None:
+    step = roll_back_after_failed_prepare(bench)
+    assert bench.runner.run(step) == "succeeded"
+    assert len(bench.host.scripts) == 1
+    assert bench.letter == "P"
+    text = bench.log.rpartition("{ROLLBACK}")[2]
+    assert text.endswith("attempt=2 action=agent.prepare\nNothing to undo: the agent was not marked.\n")
+    assert bench.store.load(bench.task).status == "SUCCESSFUL"
+
+
+def test_a_step_without_an_undo_fails_in_a_rollback(bench: Bench) -> None:
+    step = roll_back_after_failed_prepare(bench)
+    with pytest.raises(StepFailed, match="can't be undone"):
+        replace(bench.runner, undos={}).run(step)
+    assert bench.letter == "F"
+
+
+def test_every_stage_that_can_be_rolled_back_has_an_undo() -> None:
+    definitions = [BATCH_RESTART, RESTART, BATCH_STOP, STOP, process_restart("x"), process_stop("x")]
+    stages = [stage for one in definitions for stage in one.stages if stage.scope is not Scope.WAIT]
+    assert [stage.action for stage in stages if stage.action not in UNDOS and not stage.prohibit_rollback] == []
+    assert UNDOS.keys() <= ACTIONS.keys()
 
 
 @pytest.mark.parametrize("size", [0, 1000, 3 * MOST_BYTES])

@@ -13,7 +13,7 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import HandOut
 from dag.error import StoreUnavailable, UnknownSubtask, UnknownTask
 from dag.host import Host
-from dag.lease import Leases, Report, Run
+from dag.lease import Leases, Renewal, Report, Run
 from dag.registry import HostRegistry
 from dag.script import source, translated
 from dag.state import NodeStatus
@@ -138,7 +138,7 @@ def test_tickets_are_given_once_and_in_order(store: Store, redis: Redis, monkeyp
 
     def admit(task: int, at: int, *hosts: int) -> int:
         names = [keys.task(task), keys.status(task), keys.nodes(task), keys.ready]
-        names += [keys.admission, keys.holders, keys.waiting, keys.tickets]
+        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
         return int(store.scripts.call("admit", names, task, at, int(at + len(hosts) == 3), *hosts))
 
     assert admit(second, 0, 1) == 0
@@ -162,7 +162,7 @@ def test_a_worker_that_lost_its_node_can_not_end_it(store: Store) -> None:
 
     assert leases.begin(old, "worker") is not None
     now[0] += 9_999
-    assert leases.renew([old.name]) == []
+    assert leases.renew([old.name]) == Renewal()
     now[0] += 9_999
     assert expire() == "gone"
     now[0] += 1
@@ -170,7 +170,7 @@ def test_a_worker_that_lost_its_node_can_not_end_it(store: Store) -> None:
     assert leases.begin(new, "another") is not None
     assert not leases.complete(old, Report("late"))
     assert not leases.fail(old, Report("late"))
-    assert leases.renew([old.name, new.name]) == [old.name]
+    assert leases.renew([old.name, new.name]).gone == {old.name}
     assert letters(store, task) == "X"
     assert leases.complete(new, Report("well"))
 
@@ -252,8 +252,8 @@ def test_a_run_of_another_attempt_changes_nothing(store: Store, redis: Redis) ->
     assert begun.token >= 1_000_000
     assert leases.begin(run, "another") is None
     assert not leases.fail(other, Report())
-    assert leases.renew([run.name, other.name]) == [other.name]
-    assert leases.renew([]) == []
+    assert leases.renew([run.name, other.name]).gone == {other.name}
+    assert leases.renew([]) == Renewal()
     assert leases.complete(run, Report(facts={"pids": [1]}))
     assert not leases.complete(run, Report())
     following = leases.begin(Run(task, 1, 1, 1, 0), "worker")

@@ -53,7 +53,10 @@ class ActionRequest:
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What became of it: `facts` are added to the task's for this host, `agent` is what is known of it now."""
+    """What became of it: `facts` are added to the task's for this host, `agent` is what is known of it now.
+
+    `reason` says why it failed, or why there was nothing to do; it ends the log.
+    """
 
     ok: bool
     reason: str = ""
@@ -66,7 +69,7 @@ class Action(Protocol):
     """One step on a host."""
 
     def build(self, request: ActionRequest) -> str:
-        """Return the script; the same request gives the same script."""
+        """Return the script, "" for nothing to do on the host; the same request gives the same script."""
 
     def read(self, done: Completion, request: ActionRequest) -> ActionResult:
         """Return what the script's output says."""

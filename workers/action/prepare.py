@@ -40,6 +40,12 @@ class Prepare:
         return ActionResult(True, facts={"before": found.pids, "version": agent.version}, agent=agent)
 
 
+def ran_before(request: ActionRequest) -> bool:
+    """Tell whether Prepare saw the agent run. Where nobody looked (Prepare was skipped), it is taken to have run."""
+    before = request.facts.get("before")
+    return before is None or any(spec.name in before for spec in request.profile.processes)
+
+
 def pids_before(request: ActionRequest) -> str:
     """Return all pids that Prepare saw, blank-separated, for a script."""
     return " ".join(str(pid) for pids in request.facts.get("before", {}).values() for pid in pids)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from dag.log import head_line
 from workers.action.action import MARK
 from workers.remote.executor import Completed
 
@@ -14,7 +15,7 @@ def run_log(operation: str, started: datetime, head: Mapping[str, object], done:
 
     `head` are names and values for the second line; without `done` the host printed nothing.
     """
-    first = f"############{{{operation}}}{{{started.astimezone().isoformat(timespec='milliseconds')}}}############\n"
+    first = head_line(operation, started)
     second = " ".join(f"{name}={value}" for name, value in head.items()) + "\n"
     last = f"{reason}\n" if reason else ""
     if done is not None:
