@@ -35,7 +35,7 @@ class Catalogue:
 
     def __init__(self, store: Store) -> None:
         self._redis, self._keys = store.redis, store.keys
-        self._swept = 0
+        self._swept = self._looked = 0
 
     def page(self, wanted: TaskFilter, *, page: int, size: int, descending: bool = False) -> tuple[list[int], int]:
         """Return one page (from 1) of the ids in order, and how many there are in all pages."""
@@ -66,6 +66,7 @@ class Catalogue:
 
     def sweep(self) -> None:
         """Look at some entries and drop those of tasks that are gone; the next call goes on behind them."""
+        self._forget_expired()
         with translated():
             members = self._redis.zrange(self._keys.listed, self._swept, self._swept + CHUNK - 1)
             known = self._redis.zmscore(self._keys.index, list(map(_id_of, members))) if members else []
@@ -73,6 +74,17 @@ class Catalogue:
             if gone:
                 self._redis.zrem(self._keys.listed, *gone)
         self._swept = self._swept + len(members) - len(gone) if members else 0
+
+    def _forget_expired(self) -> None:
+        """Take tasks off the index whose records have expired."""
+        with translated(), self._redis.pipeline(transaction=False) as pipe:
+            ids = self._redis.zrange(self._keys.index, self._looked, self._looked + CHUNK - 1)
+            for task in ids:
+                pipe.exists(self._keys.task(int(task)))
+            gone = [task for task, is_kept in zip(ids, pipe.execute(), strict=True) if not is_kept]
+            if gone:
+                self._redis.zrem(self._keys.index, *gone)
+        self._looked = self._looked + len(ids) - len(gone) if ids else 0
 
     def _groups(self, wanted: TaskFilter) -> list[list[str]] | None:
         """Return the filters, each as the ranges that it allows; None where nothing can fit."""

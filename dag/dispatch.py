@@ -14,7 +14,6 @@ from dag.store import HOSTS_A_CHUNK, Store, unpack_stages
 from dag.task import Stage
 
 GROUP = "schedulers"
-TASKS_A_LOOK = 1000
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,6 @@ class HandOut:
     def __init__(self, store: Store, *, retention_seconds: int) -> None:
         self._store = store
         self._retention = retention_seconds
-        self._tidied = 0
 
     def info(self, task_id: int) -> TaskInfo | None:
         """Return what is needed to hand out the task's nodes; None where it is gone."""
@@ -190,19 +188,6 @@ class HandOut:
         """Drop a run from what is due: its task is gone."""
         with translated():
             self._store.redis.zrem(self._store.keys.due, f"{task_id}:{offset}:{attempt}")
-
-    def tidy(self) -> None:
-        """Take tasks whose records have expired off the index, some at a time, round and round."""
-        keys, index = self._store.keys, self._store.keys.index
-        with translated():
-            ids = self._store.redis.zrange(index, self._tidied, self._tidied + TASKS_A_LOOK - 1)
-            with self._store.redis.pipeline(transaction=False) as pipe:
-                for task in ids:
-                    pipe.exists(keys.task(int(task)))
-                gone = [task for task, is_kept in zip(ids, pipe.execute(), strict=True) if not is_kept]
-            if gone:
-                self._store.redis.zrem(index, *gone)
-        self._tidied = self._tidied + len(ids) - len(gone) if len(ids) == TASKS_A_LOOK else 0
 
     def grant(self, host_id: int) -> bool:
         """Give a host that came free to the head of its queue; False where there is nothing to give."""

@@ -94,7 +94,6 @@ TaskLookup = Callable[[int], TaskInfo | None]
 COMPLAIN_SECONDS = 30.0
 # While messages stand in its queue, a node that is not begun is looked for only so often.
 QUEUED_SECONDS = 30.0
-TIDY_SECONDS = 60.0
 # A task stands in several lists.
 SWEEP_LISTS_SECONDS = 10.0
 
@@ -157,7 +156,6 @@ class Scheduler:
             Every(limits.claim_after_seconds / 4, self._claim),
             Every(SWEEP_LISTS_SECONDS, Catalogue(store).sweep),
             Every(limits.balance_seconds, self._balance),
-            Every(TIDY_SECONDS, self._hand.tidy),
         )
 
     def run(self, stop: threading.Event) -> None:
