@@ -76,12 +76,23 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     heartbeat = Heartbeat(renewals, roster, held, presence.describe)
     ear = Ear(QueueLengths(app), presence.describe, roster.orders, lambda: replace_process(held))
     _connect_signals(presence, ear)
+    heartbeat.start()
+    try:
+        _create_worker(app, name, settings.worker.threads).start()
+    finally:
+        ear.stop()
+        heartbeat.stop()
+        held.cancel_all()
+        executor.close()
+
+
+def _create_worker(app: Celery, name: str, threads: int) -> Any:
     # It warns of root because of pickle; here messages are JSON and nothing else.
     warnings.simplefilter("ignore", SecurityWarning)
-    worker = app.Worker(
+    return app.Worker(
         hostname=name,
         pool="threads",
-        concurrency=settings.worker.threads,
+        concurrency=threads,
         queues=[IDLE_QUEUE],
         loglevel="INFO",
         without_mingle=True,
@@ -89,14 +100,6 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
         task_events=True,
         quiet=True,
     )
-    heartbeat.start()
-    try:
-        worker.start()
-    finally:
-        ear.stop()
-        heartbeat.stop()
-        held.cancel_all()
-        executor.close()
 
 
 def _connect_signals(presence: "Presence", ear: Ear) -> None:
