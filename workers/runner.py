@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dag.error import StoreUnavailable, UnknownHosts
 from dag.host import Agent, Host
@@ -24,6 +24,8 @@ from workers.remote.log import run_log
 from workers.sighting import missed, reached, seen
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class StepFailed(Exception):
@@ -97,34 +99,35 @@ class Runner:
         with self.held.holding(step.run, timeout_seconds=step.timeout_seconds) as cancelled:
             if cancelled is None:
                 return "refused: this worker is at it"
-            begun = self._begin(step.run, cancelled)
+            begun = self._insist(step.run, lambda: self.leases.begin(step.run, self.name), cancelled)
             if begun is None:
                 return "refused: not the newest attempt, or not READY"
             return self._report(step, self._outcome(step, begun, cancelled))
 
-    def _begin(self, run: Run, cancelled: Event) -> Begun | None:
-        # A Redis that is on its way back is waited for: the message is ours, and would be missed only later. Not for
-        # longer than a lease, which is counted from the first try.
+    def _insist(self, run: Run, ask: Callable[[], T], cancelled: Event | None = None) -> T:
+        # A Redis that is on its way back is waited for. Before the action for no longer than its lease: the message is
+        # ours, and would be missed only later. After it without end: what was done on a host is not thrown away, and
+        # the script refuses it should the attempt no longer stand.
         while True:
             try:
-                return self.leases.begin(run, self.name)
+                return ask()
             except StoreUnavailable as error:
-                if cancelled.is_set():
+                if cancelled and cancelled.is_set():
                     raise
-                log.warning("run %s waits to begin: %s", run.name, error)
+                log.warning("run %s waits for Redis: %s", run.name, error)
                 self.wait(0.5)
 
     def _report(self, step: Step, outcome: Outcome) -> str:
         match outcome:
             case Succeeded(report):
-                if self._until_taken(self.leases.complete, step.run, report):
+                if self._insist(step.run, lambda: self.leases.complete(step.run, report)):
                     return "succeeded"
                 # Cancelled at its last moment: the contract has CANCELING lead to FAILED, and the log tells the rest.
-                if self._until_taken(self.leases.fail, step.run, report):
+                if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
                     raise StepFailed(CANCELLED)
                 return "succeeded, but another attempt holds the node"
             case Failed(reason, report):
-                self._until_taken(self.leases.fail, step.run, report)
+                self._insist(step.run, lambda: self.leases.fail(step.run, report))
                 raise StepFailed(reason)
             case Lost(reason):
                 self._give_back(step.run)
@@ -136,16 +139,6 @@ class Runner:
         except StoreUnavailable as error:
             log.warning("run %s is left to its lease: %s", run.name, error)
 
-    def _until_taken(self, end: Callable[[Run, Report], bool], run: Run, report: Report) -> bool:
-        # What was done on a host is not thrown away because Redis is away: it is told once Redis is back, and
-        # the script refuses it should the attempt no longer stand.
-        while True:
-            try:
-                return end(run, report)
-            except StoreUnavailable as error:
-                log.warning("run %s waits to be reported: %s", run.name, error)
-                self.wait(0.5)
-
     def _outcome(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
         started = datetime.now(UTC)
         try:
@@ -155,9 +148,12 @@ class Runner:
                 # The store adds to the log who wanted it.
                 return Failed(CANCELLED, self._log(step, begun, started, str(error)))
             return Lost(str(error))
+        except StoreUnavailable as error:
+            return Lost(str(error))
         except RemoteError as error:
-            report = self._log(step, begun, started, str(error))
-            return Failed(str(error), replace(report, agent=missed(self.hosts, step.run.host_id or 0, error)))
+            found, unreachable = self._log(step, begun, started, str(error)), error
+            agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
+            return Failed(str(error), replace(found, agent=agent))
         except (UnknownHosts, ProfileError, StepFailed) as error:
             return Failed(str(error), self._log(step, begun, started, str(error)))
         except Exception as error:
@@ -167,7 +163,8 @@ class Runner:
             return Failed(reason, self._log(step, begun, started, reason))
 
     def _execute(self, step: Step, begun: Begun, cancelled: Event, started: datetime) -> Outcome:
-        host, request, action = self._request(step, begun)
+        host = self._insist(step.run, lambda: self.hosts.get(step.run.host_id or 0), cancelled)
+        request, action = self._request(step, begun, host)
         script = action.build(request)
         if not script:
             # Nothing to do there, so the host need not even answer.
@@ -181,8 +178,7 @@ class Runner:
         )
         return self._judge(step, begun, started, done, action.read(done, request))
 
-    def _request(self, step: Step, begun: Begun) -> tuple[Host, ActionRequest, Action]:
-        host = self.hosts.get(step.run.host_id or 0)
+    def _request(self, step: Step, begun: Begun, host: Host) -> tuple[ActionRequest, Action]:
         profile = load_profile(host.profile, self.profile_dir).fill(host.variables)
         # Its lease is the longest time for which a worker may be silent and still hold the node.
         silence = math.ceil(self.leases.lease_seconds)
@@ -196,7 +192,7 @@ class Runner:
             silence_seconds=silence,
             parameters=begun.parameters,
         )
-        return host, request, self._action(step, begun)
+        return request, self._action(step, begun)
 
     def _action(self, step: Step, begun: Begun) -> Action:
         if begun.operation is not Operation.ROLLBACK:
@@ -211,7 +207,9 @@ class Runner:
         if result.fenced:
             return Lost("a newer attempt is at work on the host")
         text = self._log(step, begun, started, result.reason, done)
-        report = Report(text.log, {**begun.facts, **result.facts}, self._sight(step.run, result))
+        report = Report(
+            text.log, {**begun.facts, **result.facts}, self._insist(step.run, lambda: self._sight(step.run, result))
+        )
         return Succeeded(report) if result.ok else Failed(result.reason, report)
 
     def _sight(self, run: Run, result: ActionResult) -> Agent | None:

@@ -49,7 +49,9 @@ class Login:
         """
         user = host.user or self._options.user
         keys = self._known.keys_of(host_name(host.address, host.ssh_port))
-        connection = self._prepare(host, user, self._socket(host), keys)
+        # Before there is a socket that somebody would have to close.
+        key = self._keys.key_of(host)
+        connection = self._prepare(host, user, key, self._socket(host), keys)
         try:
             connection.open()
             transport = connection.client.get_transport()
@@ -69,15 +71,15 @@ class Login:
             raise
         return connection
 
-    def _prepare(self, host: Host, user: str, sock: socket.socket, keys: list[PKey]) -> Connection:
+    def _prepare(self, host: Host, user: str, key: PKey | None, sock: socket.socket, known: list[PKey]) -> Connection:
         limit = self._options.connect_timeout_seconds
-        login = {"pkey": self._keys.key_of(host), "allow_agent": self._options.use_agent, "look_for_keys": False}
+        login = {"pkey": key, "allow_agent": self._options.use_agent, "look_for_keys": False}
         limits = {"timeout": limit, "banner_timeout": limit, "auth_timeout": limit}
         connect = {"sock": sock, "channel_timeout": self._options.channel_timeout_seconds, **login, **limits}
         connection = Connection(host.address, user, host.ssh_port, config=self._config, connect_kwargs=connect)
         connection.client.set_missing_host_key_policy(_Refuse(host, str(self._options.known_hosts)))
-        for key in keys:
-            connection.client.get_host_keys().add(host_name(host.address, host.ssh_port), key.get_name(), key)
+        for one in known:
+            connection.client.get_host_keys().add(host_name(host.address, host.ssh_port), one.get_name(), one)
         return connection
 
     def _socket(self, host: Host) -> socket.socket:
