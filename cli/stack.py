@@ -119,6 +119,11 @@ class Stack:
     def _decide(self) -> None:
         """Settle ports and passwords, and keep them for the next start."""
         state, options, host = self.data.state, self._options, self._settings.api.host
+        if options.hosts is None and state.hosts and self._settings.ssh.key_file:
+            raise UsageError(
+                f"The {state.hosts} demo hosts of {self.data.path} have a key of their own, but ssh.key_file is set. "
+                "Add --hosts 0 to start without them, or name another directory with --data."
+            )
         state.hosts = state.hosts if options.hosts is None else options.hosts
         state.redis_port = choose(HOST, [state.redis_port])
         state.api_port = self._port("api", options.port, state.api_port, "The API", "--port")
@@ -199,6 +204,7 @@ class Stack:
         }
         if state.hosts:
             environment["MUSTER_SSH_KEY_FILE"] = str(self.data.fleet / "id_ed25519")
+            environment["MUSTER_SSH_PASSPHRASE"] = ""
             environment["MUSTER_SSH_KNOWN_HOSTS"] = str(self.data.fleet / "known_hosts")
         return environment
 

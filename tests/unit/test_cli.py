@@ -164,6 +164,28 @@ def test_a_taken_port_is_named(command: str, variable: str, redis_url: str, tmp_
     assert "Traceback" not in done.stderr
 
 
+def test_one_port_for_two_is_refused(tmp_path: Path) -> None:
+    port = str(free_port(HOST))
+    done = muster("up", "--port", port, "--flower-port", port, cwd=tmp_path)
+    assert (done.returncode, f"--flower-port {port} is the API's port" in done.stderr) == (2, True)
+
+
+def test_an_address_of_another_machine_is_said_to_be_one(redis_url: str, tmp_path: Path) -> None:
+    done = muster("api", cwd=tmp_path, MUSTER_REDIS_URL=redis_url, MUSTER_API_HOST="192.0.2.1")
+    assert done.returncode == 1
+    assert "can't listen on 192.0.2.1 port 8480: Cannot assign requested address; set api.host" in done.stderr
+
+
+def test_remembered_demo_hosts_do_not_take_the_place_of_a_key(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "lock").touch()
+    (data / "state.json").write_text('{"hosts": 2}')
+    done = muster("up", "--data", "data", cwd=tmp_path, MUSTER_SSH_KEY_FILE="mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--hosts 0" in done.stderr
+
+
 def test_a_key_file_that_is_missing(redis_url: str, tmp_path: Path) -> None:
     done = muster("worker", cwd=tmp_path, MUSTER_REDIS_URL=redis_url, MUSTER_SSH_KEY_FILE="missing_key")
     assert done.returncode == 2
