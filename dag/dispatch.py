@@ -93,6 +93,13 @@ class ReadyStream:
             self.open()
             return None
 
+    def retire(self, *, idle_ms: int) -> list[str]:
+        """Forget consumers that have been silent for so long and have nothing left to do; return their names."""
+        names: list[str] | None = self._as_group(
+            lambda _redis: self._store.scripts.call("retire", [self._store.keys.ready], GROUP, idle_ms)
+        )
+        return names or []
+
     def done(self, entries: Sequence[Entry]) -> None:
         """Take messages off the stream for good."""
         if not entries:

@@ -96,12 +96,14 @@ COMPLAIN_SECONDS = 30.0
 QUEUED_SECONDS = 30.0
 # A task stands in several lists.
 SWEEP_LISTS_SECONDS = 10.0
+# A scheduler reads twice a second; one that was silent for so long has ended.
+RETIRE_SECONDS = 600.0
 
 
 class Every:
     """A step that is taken at most once in so many seconds."""
 
-    def __init__(self, seconds: float, step: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, step: Callable[[], object]) -> None:
         self._seconds, self._step, self._next = seconds, step, 0.0
 
     def maybe(self) -> None:
@@ -155,6 +157,7 @@ class Scheduler:
             Every(limits.sweep_seconds, store.admit_waiting),
             Every(limits.claim_after_seconds / 4, self._claim),
             Every(SWEEP_LISTS_SECONDS, Catalogue(store).sweep),
+            Every(RETIRE_SECONDS, lambda: self._stream.retire(idle_ms=int(RETIRE_SECONDS * 1000))),
             Every(limits.balance_seconds, self._balance),
         )
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from dag.roster import Roster
@@ -125,6 +126,27 @@ def test_a_killed_worker_s_shards_are_with_the_other_within_five_seconds(stack: 
     os.kill(pid_of(victim), signal.SIGKILL)
     until(lambda: is_spread(stack, without=victim), MOVE_SECONDS + 1)
     until(lambda: is_spread(stack, without=victim) and len(workers(stack)) == 2, 20)
+
+
+def test_after_a_restart_of_redis_all_workers_work_again_within_ten_seconds(
+    stack: RunningStack, openssh: OpenSshHosts
+) -> None:
+    """Killed: Valkey. Counted: seconds from its return until each worker has begun a node of a new task."""
+    ids, names = stack.enrol(openssh.inventory()[:8]), set(workers(stack))
+    [server] = [pid for pid, arguments in stack.children().items() if "valkey-server" in arguments]
+    os.kill(server, signal.SIGKILL)
+    until(lambda: _answers(stack))
+    task = stack.restart(ids)
+    until(lambda: {node.executor for node in stack.store.load(task["id"]).nodes if node.executor} == names, 10)
+    assert stack.follow(task["id"])["status"] == "SUCCESSFUL"
+    check_invariants(stack.store)
+
+
+def _answers(stack: RunningStack) -> bool:
+    try:
+        return stack.http.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_a_worker_that_hears_nothing_is_replaced(stack: RunningStack, openssh: OpenSshHosts, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
 from tests.invariant import check_invariants
+from tests.wait import until
 
 BEGIN_MS, LEASE_MS = 20_000, 15_000
 LIMITS = SchedulerLimits(
@@ -199,6 +200,20 @@ def test_a_node_that_is_lost_once_more_than_the_limit_fails_with_a_reason(bench:
     assert bench.letters(task)[bad.offset] == "F"
     assert "was lost" in bench.store.logs(task, bad.subtask_id)
     assert bench.status(task) == "FAILED"
+
+
+def test_consumers_of_ended_schedulers_are_forgotten_once_they_have_nothing_left(bench: Bench) -> None:
+    bench.submit(bench.hosts[:1])
+    busy, idle, living = (ReadyStream(bench.store, name) for name in ("busy", "idle", "living"))
+    idle.open()
+    assert busy.read(count=1, block_ms=1)
+    for stream in (idle, living):
+        stream.read(count=1, block_ms=1)
+    assert living.retire(idle_ms=3_600_000) == []
+    until(lambda: "idle" in living.retire(idle_ms=5))
+    assert "busy" in {row["name"] for row in bench.redis.xinfo_consumers(bench.store.keys.ready, "schedulers")}
+    # What it had read is still there to be claimed.
+    assert living.claim(idle_ms=0, count=10)
 
 
 def test_a_failed_task_frees_its_hosts_for_the_next(bench: Bench) -> None:
