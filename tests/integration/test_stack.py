@@ -35,6 +35,8 @@ def test_up_stops_within_five_seconds_and_is_known_when_started_again(tmp_path: 
     listed = stack.http.get("/api/v2/compute/hosts").json()["data"]["contents"]
     task = stack.follow(stack.restart([host["id"] for host in listed])["id"])
     assert task["status"] == "SUCCESSFUL"
+    # They have been seen by now, and are ONLINE.
+    listed = stack.http.get("/api/v2/compute/hosts").json()["data"]["contents"]
     pids = children_of(stack.process.pid)
     assert len(pids) > 6
     ready = stack.ready

@@ -28,8 +28,9 @@ journal() { clock; printf '%s\n' "$* $up" >>"$base.journal"; }
 
 # end OUTCOME REASON
 end() {
-  result "$1" "$2"
+  # The record first: once the result is out, the worker may close the channel, and a script that writes to it then ends.
   [ -z "$locked" ] || journal end "$token" "$1"
+  result "$1" "$2"
   [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
   rm -rf "$tmp"
   exit 0
