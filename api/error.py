@@ -31,6 +31,7 @@ from dag.error import (
     RollbackProhibited,
     StoreUnavailable,
     TooManyWaiting,
+    Unanswered,
     UnknownHosts,
     UnknownProcess,
     UnknownSubtask,
@@ -101,6 +102,13 @@ def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _unanswered(_error: Unanswered, _: HostsNamed) -> Refusal:
+    text = "The store of tasks and hosts does not answer. Try again"
+    if request.method != "GET":
+        text += "; if it went away during this very call, look first whether the change was made"
+    return Refusal(UNEXPECTED, 503, f"{text}.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def _not_durable(error: NotDurable, _: HostsNamed) -> Refusal:
     return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -130,6 +138,7 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     HostsInUse: _hosts_in_use,
     DuplicateHost: _duplicate_host,
     StoreUnavailable: _away,
+    Unanswered: _unanswered,
     NotDurable: _not_durable,
     IllegalState: lambda error, _: Refusal(ILLEGAL_STATE, 400, str(error), error.target),
     RollbackProhibited: _plain(ROLLBACK_PROHIBITED, 400, "taskId"),

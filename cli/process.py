@@ -13,6 +13,7 @@ import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.retry import Retry
 
 from api.app import create_app
@@ -45,7 +46,8 @@ def open_redis(settings: Settings) -> Redis:
         CommandError: Redis does not answer; the text names the server, without the password.
 
     """
-    redis = _client(settings, settings.redis.timeout_seconds, Retry(NoBackoff(), 1))
+    # A connection that was lost is opened anew; a server that keeps silent is not waited for twice.
+    redis = _client(settings, settings.redis.timeout_seconds, Retry(NoBackoff(), 1, (ConnectionLost,)))
     try:
         redis.ping()
     except RedisError as error:

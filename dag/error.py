@@ -11,7 +11,11 @@ class MusterError(Exception):
 
 
 class StoreUnavailable(MusterError):
-    """Redis can't be reached or can't take writes now; nothing was changed."""
+    """Redis does not take this now; nothing was changed."""
+
+
+class Unanswered(StoreUnavailable):
+    """Redis can't be reached; a change that was on its way may have been made all the same."""
 
 
 class NotDurable(StoreUnavailable):

@@ -15,7 +15,7 @@ from typing import Any
 from redis import Redis
 from redis import exceptions as fault
 
-from dag.error import StoreUnavailable
+from dag.error import StoreUnavailable, Unanswered
 
 FOLDER = Path(__file__).parent / "lua"
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
@@ -58,7 +58,7 @@ def translated() -> Iterator[None]:
             f"Redis refuses the user or the password of redis.url (MUSTER_REDIS_URL): {_reason(error)}"
         ) from None
     except (fault.ConnectionError, fault.TimeoutError) as error:
-        raise StoreUnavailable(f"Redis can't be reached ({type(error).__name__}).") from None
+        raise Unanswered(f"Redis can't be reached ({type(error).__name__}).") from None
     except fault.ResponseError as error:
         reason = _reason(error)
         if isinstance(error, _PASSING) or reason.split(" ", 1)[0].lstrip("-") in _PASSING_WORDS:
@@ -82,7 +82,7 @@ class Scripts:
         """Run script `name`; the answer is as the script's head says.
 
         Raises:
-            StoreUnavailable: Redis is away, loading, read-only or full.
+            StoreUnavailable: Redis is away (Unanswered), loading, read-only or full.
         """
         if name not in self._known:
             self._known[name] = self._redis.register_script(source(name))

@@ -313,13 +313,14 @@ def test_redis_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         raise RedisAway("no route to secret-host:6379")
 
     monkeypatch.setattr(api.redis.connection_pool, "get_connection", away)
-    for call in (
-        lambda: api.post(RESTART, {"hostIds": [1]}),
-        lambda: api.get("/tasks/1"),
-        lambda: api.get("/readyz"),
+    for call, warned in (
+        (lambda: api.post(RESTART, {"hostIds": [1]}), True),
+        (lambda: api.get("/tasks/1"), False),
+        (lambda: api.get("/readyz"), False),
     ):
         answer = call()
-        refused(answer, 503, 10010)
+        told = refused(answer, 503, 10010)["message"]
+        assert ("look first whether the change was made" in told) is warned
         assert answer.headers["Retry-After"] == "2"
         assert "secret-host" not in answer.text
     assert api.get("/healthz", auth=None).status_code == 200

@@ -108,6 +108,9 @@ class _Session:
                 view = view[self._channel.send(view[:CHUNK].tobytes()) :]
             except TimeoutError:
                 self._check()
+            except OSError:
+                # Closed by the host: what it said before is still to be read, and tells more than this error.
+                return
 
     def _receive(self) -> bytes:
         while True:
@@ -122,7 +125,7 @@ class _Session:
         now = time.monotonic()
         # A window that is full of unread lines says nothing about the script: what it has read tells it enough.
         if now >= self._beat_at and self._channel.send_ready():
-            self._channel.send(b"\n")
+            self._send(b"\n")
             self._beat_at = now + BEAT_SECONDS
 
     def _exit_code(self) -> int:
