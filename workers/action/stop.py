@@ -27,12 +27,14 @@ fi
 answer=$failed_answer
 [ -z "$processes" ] || fail "processes that can't be ended: pids $(pids '')"
 say "no process of the agent is left"
-left=''
-for one in $kin; do ! alive "$one" || left="${left:+$left,}$one"; done
-# They may be what must outlive the agent, a database say: the profile decides what belongs to it.
+# What else it started may be what must outlive it, a database say: the profile decides what belongs to the agent.
+living_kin() { for one in $kin; do ! alive "$one" || printf '%s ' "$one"; done; }
+# Most end with their parent, or soon after.
+[ -z "$(living_kin)" ] || sleep 1
+left=$(living_kin)
 if [ -n "$left" ]; then
   say "started by the agent, but not in its profile, so left alone:"
-  ps -ww -o pid=,args= -p "$left"
+  ps -ww -o pid=,args= -p "${left% }"
 fi
 answer=''
 """
