@@ -34,7 +34,7 @@ living_kin() { for one in $kin; do ! alive "$one" || printf '%s ' "$one"; done; 
 left=$(living_kin)
 if [ -n "$left" ]; then
   say "started by the agent, but not in its profile, so left alone:"
-  ps -ww -o pid=,args= -p "$left"
+  ps -ww -o pid=,args= -p "${left% }"
 fi
 answer=''
 """
