@@ -102,11 +102,11 @@ class Roster:
                 self._store.redis.hset(keys.shards, mapping=dict(wanted))
         return _moves(workers, wanted)
 
-    def orders(self) -> list[Move]:
-        """Return what workers have not done yet of the wanted spread."""
+    def orders(self, workers: list[Worker]) -> list[Move]:
+        """Return what these live workers have not done yet of the wanted spread."""
         with translated():
             wanted = self._store.redis.hgetall(self._store.keys.shards)
-        return _moves(self.alive(), wanted)
+        return _moves(workers, wanted)
 
     def _now(self) -> int:
         given = self._store.clock()

@@ -323,7 +323,9 @@ class Scheduler:
 
     def _deaf(self, workers: list[Worker]) -> set[str]:
         queues = sorted({queue for worker in workers for queue in worker.queues})
-        deaf = self._hearing.deaf(workers, self._publisher.waiting(queues) if queues else {}, self._roster.orders())
+        deaf = self._hearing.deaf(
+            workers, self._publisher.waiting(queues) if queues else {}, self._roster.orders(workers)
+        )
         for name in sorted(deaf - self._shunned):
             log.error("worker %s does not receive messages or orders: its shards go to others", name)
         self._shunned = deaf

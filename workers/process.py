@@ -74,7 +74,9 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     roster = Roster(beating)
     heartbeat = Heartbeat(renewals, roster, held, presence.describe)
-    ear = Ear(QueueLengths(app), presence.describe, roster.orders, lambda: replace_process(held))
+    ear = Ear(
+        QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
+    )
     _connect_signals(presence, ear)
     heartbeat.start()
     try:
