@@ -145,7 +145,7 @@ class HandOut:
         keys = self._store.keys
         flat = self._store.scripts.call(
             "dispatch",
-            [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.due],
+            [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.due, keys.changes(task_id)],
             task_id,
             first,
             count,
@@ -205,7 +205,7 @@ class HandOut:
             return False
         _host, _ticket, task, index = head[0].split(":")
         names = [keys.task(int(task)), keys.status(int(task)), keys.nodes(int(task)), keys.ready]
-        names += [keys.holders, keys.waiting]
+        names += [keys.holders, keys.waiting, keys.changes(int(task))]
         return bool(self._store.scripts.call("grant", names, task, host_id, head[0], index))
 
     def release(self, task: TaskInfo) -> None:

@@ -35,11 +35,15 @@ class Keys:
         """Hash: "offset:attempt" to the log of that run."""
         return self._name(f"task:{task_id}:log")
 
+    def changes(self, task_id: int) -> str:
+        """Stream: what has changed in the task, the newest 10,000 changes (see node.lua)."""
+        return self._name(f"task:{task_id}:changes")
+
     def ending(self, task_id: int) -> list[str]:
         """Return the keys of the scripts that can end a node, and so its task, in their order (see finish.lua)."""
         names = [self.task(task_id), self.status(task_id), self.nodes(task_id), self.due, self.ready]
         names += [self.facts(task_id), self.log(task_id), self.holders, self.waiting, self.agents]
-        return [*names, self.cancels, self.listed]
+        return [*names, self.cancels, self.listed, self.changes(task_id)]
 
     @property
     def task_ids(self) -> str:

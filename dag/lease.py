@@ -75,7 +75,7 @@ class Leases:
         """
         keys = self._store.keys
         names = [keys.status(run.task_id), keys.nodes(run.task_id), keys.due, keys.tokens, keys.facts(run.task_id)]
-        names.append(keys.task(run.task_id))
+        names += [keys.task(run.task_id), keys.changes(run.task_id)]
         answer = self._store.scripts.call(
             "begin",
             names,

@@ -90,7 +90,7 @@ class Operations:
         """
         offset = self._store.locate(task_id, subtask_id).offset
         keys = self._store.keys
-        names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.cancels]
+        names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.cancels, keys.changes(task_id)]
         met = self._store.scripts.call("cancel", names, task_id, secrets.token_hex(8), offset, user)
         self._check_letter(task_id, subtask_id, "cancelled", met)
         self._store.disk.confirm()

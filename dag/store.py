@@ -139,6 +139,7 @@ class Store:
         flat: list[str | int] = [part for pair in fields.items() for part in pair]
         keys = self.keys
         names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission, keys.listed, keys.creators]
+        names.append(keys.changes(task_id))
         # 0 ("it exists") means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)
         return task_id
@@ -181,6 +182,7 @@ class Store:
         keys = self.keys
         names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
         names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
+        names.append(keys.changes(task_id))
         return bool(self.scripts.call("admit", names, task_id, at, last, *hosts))
 
     def _readmit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:

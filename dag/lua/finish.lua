@@ -1,5 +1,5 @@
 -- The end of a node, successful or not, and of its task and its hold on the host where that follows.
--- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed}
+-- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed, changes}
 
 -- The member of `listed` by which a task is found; ids have 16 digits, so that their order is that of the names.
 local function listed_as(facet, value, id) return facet .. ':' .. value .. ':' .. string.format('%016.0f', tonumber(id)) end
@@ -8,7 +8,13 @@ local function set_status(keys, id, status)
   redis.call('ZREM', keys.listed, listed_as('status', redis.call('HGET', keys.task, 'status'), id))
   redis.call('ZADD', keys.listed, 0, listed_as('status', status, id))
   redis.call('HSET', keys.task, 'status', status)
+  note_change(keys, '=')
 end
+
+-- Of a task that has ended nothing changes any more, and nobody need follow it for long.
+local CHANGES_OUTLIVE_SECONDS = 600
+
+local function expire_changes(keys) redis.call('EXPIRE', keys.changes, CHANGES_OUTLIVE_SECONDS) end
 
 -- Free a host: keep it for the head of its queue where there is one, and tell the schedulers.
 local function release_host(keys, id, host)
@@ -29,6 +35,7 @@ local function end_task(keys, id, now, retention)
   local failed = tonumber(task[2]) > 0
   set_status(keys, id, failed and 'FAILED' or 'SUCCESSFUL')
   redis.call('HSET', keys.task, 'finished', digits(now))
+  expire_changes(keys)
   if failed or retention == '' or string.sub(task[3], -1) ~= 'h' then
     -- It still holds hosts. Whoever frees them needs its record, so that scheduler lets it expire.
     redis.call('XADD', keys.ready, '*', 'kind', 'release', 'task', id)
@@ -43,7 +50,7 @@ end
 local function record_end(keys, id, offset, node, letter, now, report)
   node.finished = digits(now)
   write_node(keys.nodes, offset, node)
-  set_letter(keys.status, offset, letter)
+  set_letter(keys, offset, letter)
   redis.call('ZREM', keys.due, run_name(id, offset, node.attempt))
   if report.log ~= '' then redis.call('HSET', keys.log, offset .. ':' .. digits(node.attempt), report.log) end
   if report.facts ~= '' then redis.call('HSET', keys.facts, report.index, report.facts) end

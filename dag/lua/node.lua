@@ -28,7 +28,42 @@ end
 
 local function letter_of(status, offset) return redis.call('GETRANGE', status, offset, offset) end
 
-local function set_letter(status, offset, letter) redis.call('SETRANGE', status, offset, letter) end
+local CHANGES_KEPT, MOST_RUNS_NOTED = 10000, 100
+
+-- Note for those who follow the task what is different from now on, and give it a new version: every change that anybody
+-- can see is noted, in the script that makes it. What: 'offset letter', 'first-last letter', '=' (the task itself), or '*'
+-- (more than is worth listing). keys: {task, changes}.
+local function note_change(keys, what)
+  local version = redis.call('XADD', keys.changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'c', what)
+  redis.call('HSET', keys.task, 'version', version)
+end
+
+-- keys: {task, status, changes}
+local function set_letter(keys, offset, letter)
+  redis.call('SETRANGE', keys.status, offset, letter)
+  note_change(keys, offset .. ' ' .. letter)
+end
+
+-- The same for many nodes in a row.
+local function set_letters(keys, first, count, letter)
+  redis.call('SETRANGE', keys.status, first, string.rep(letter, count))
+  local last = count > 1 and '-' .. digits(first + count - 1) or ''
+  note_change(keys, digits(first) .. last .. ' ' .. letter)
+end
+
+-- Every node of one letter gets another; returns the letters from before, and how many have changed.
+local function replace_letters(keys, from, to)
+  local letters = redis.call('GET', keys.status)
+  local replaced, count = string.gsub(letters, from, to)
+  redis.call('SET', keys.status, replaced)
+  local runs = {}
+  for first, last in string.gmatch(letters, '()' .. from .. '+()') do
+    runs[#runs + 1] = digits(first - 1) .. '-' .. digits(last - 2) .. ' ' .. to
+    if #runs > MOST_RUNS_NOTED then runs = {'*'} break end
+  end
+  for _, run in ipairs(runs) do note_change(keys, run) end
+  return letters, count
+end
 
 -- The name of one run of a node in the sorted set of what is due.
 local function run_name(task, offset, attempt) return task .. ':' .. offset .. ':' .. digits(attempt) end

@@ -8,7 +8,7 @@ local function await_hosts(keys) redis.call('HSET', keys.task, 'wants', 1) end
 local function resume(keys, id)
   set_status(keys, id, 'RUNNING')
   redis.call('HSET', keys.task, 'finished', '', 'admitted', 0)
-  for _, name in ipairs({'task', 'status', 'nodes', 'facts', 'log'}) do redis.call('PERSIST', keys[name]) end
+  for _, name in ipairs({'task', 'status', 'nodes', 'facts', 'log', 'changes'}) do redis.call('PERSIST', keys[name]) end
   redis.call('RPUSH', keys.admission, id)
 end
 

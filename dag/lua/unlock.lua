@@ -1,5 +1,5 @@
 -- What unlocks a node: the one place that knows.
--- keys: {task, status, nodes, ready}; every function works on the task named `id`.
+-- keys: {task, status, nodes, ready, changes}; every function works on the task named `id`.
 local NODES_A_MESSAGE = 100
 
 -- Put `count` nodes from offset `first` on the ready stream, in messages of bounded size.
@@ -15,10 +15,10 @@ end
 -- (it has a field `wants`) keeps what is unlocked as W until it has all of them.
 local function make_ready(keys, id, first, count)
   if redis.call('HEXISTS', keys.task, 'wants') == 1 then
-    redis.call('SETRANGE', keys.status, first, string.rep('W', count))
+    set_letters(keys, first, count, 'W')
     return
   end
-  redis.call('SETRANGE', keys.status, first, string.rep('R', count))
+  set_letters(keys, first, count, 'R')
   announce(keys, id, first, count)
 end
 
@@ -26,8 +26,7 @@ end
 local function regain(keys, id)
   if redis.call('HINCRBY', keys.task, 'wants', -1) > 0 then return end
   redis.call('HDEL', keys.task, 'wants')
-  local letters = redis.call('GET', keys.status)
-  redis.call('SET', keys.status, (string.gsub(letters, 'W', 'R')))
+  local letters = replace_letters(keys, 'W', 'R')
   local at = string.find(letters, 'W', 1, true)
   while at do
     local span = string.match(string.sub(letters, at, at + NODES_A_MESSAGE - 1), '.*W')
@@ -62,7 +61,7 @@ local function pass_wait_node(keys, shape, width, stage, now, letter, operation)
   local node = read_node(keys.nodes, offset)
   node.started, node.finished, node.operation = digits(now), digits(now), operation
   write_node(keys.nodes, offset, node)
-  set_letter(keys.status, offset, letter)
+  set_letter(keys, offset, letter)
   redis.call('HSET', keys.task, 'left:' .. stage, 0)
 end
 

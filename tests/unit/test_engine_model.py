@@ -80,6 +80,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.hosts = [h.id for h in HostRegistry(self.redis).create([Host(0, f"h{n}") for n in range(HOSTS)])]
         self.runs: list[Run] = []
         self.token = 0
+        self.visible: dict[int, tuple[Any, str]] = {}
 
     @initialize(tasks=st.integers(1, 3), data=st.data(), failing=st.sets(st.integers(0, 9), max_size=3))
     def begin_far_on(self, tasks: int, data: st.DataObject, failing: set[int]) -> None:
@@ -297,6 +298,27 @@ class EngineMachine(RuleBasedStateMachine):
         assert redis.hgetall(keys.cancels) == cancels
         due = {name: int(at) for name, at in redis.zrange(keys.due, 0, -1, withscores=True)}
         assert due == {":".join(map(str, run)): at for run, at in self.model.due.items()}
+
+    @invariant()
+    def every_visible_change_has_a_version(self) -> None:
+        for task_id in self.model.tasks:
+            visible = self.store.load(task_id)
+            version = self.redis.hget(self.store.keys.task(task_id), "version")
+            assert self.redis.xrevrange(self.store.keys.changes(task_id), count=1)[0][0] == version
+            seen, known = self.visible.get(task_id, (None, ""))
+            assert visible == seen or version != known
+            self.visible[task_id] = (visible, version)
+
+    @invariant()
+    def the_changes_tell_each_letter(self) -> None:
+        for task_id, task in self.model.tasks.items():
+            letters = ["P"] * len(task.letters)
+            for _id, fields in self.redis.xrange(self.store.keys.changes(task_id)):
+                span, _, letter = fields["c"].partition(" ")
+                if letter:
+                    first, _, last = span.partition("-")
+                    letters[int(first) : int(last or first) + 1] = letter * (int(last or first) - int(first) + 1)
+            assert letters == task.letters
 
     @invariant()
     def rules_hold(self) -> None:

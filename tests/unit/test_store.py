@@ -121,6 +121,7 @@ def test_a_host_goes_to_the_head_of_its_queue_once(store: Store, redis: Redis) -
     end(store, first, 0)
     behind = store.redis.zrange(keys.waiting, 1, 1)[0]
     names = [keys.task(third), keys.status(third), keys.nodes(third), keys.ready, keys.holders, keys.waiting]
+    names.append(keys.changes(third))
     assert store.scripts.call("grant", names, third, 1, behind, 0) == 0
     hand = HandOut(store, retention_seconds=RETENTION)
     assert hand.grant(1)
@@ -138,7 +139,7 @@ def test_tickets_are_given_once_and_in_order(store: Store, redis: Redis, monkeyp
 
     def admit(task: int, at: int, *hosts: int) -> int:
         names = [keys.task(task), keys.status(task), keys.nodes(task), keys.ready]
-        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
+        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed, keys.changes(task)]
         return int(store.scripts.call("admit", names, task, at, int(at + len(hosts) == 3), *hosts))
 
     assert admit(second, 0, 1) == 0
