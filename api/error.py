@@ -5,6 +5,7 @@ The codes are the contract's ("Paths and the envelope").
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -48,7 +49,20 @@ NOT_AUTHENTICATED = 30000
 NOT_PERMITTED = 30014
 AGENT_STATE = 40000
 
-RETRY_AFTER_SECONDS = 2
+# What a code means, whoever answers it: the contract's words where it has some.
+MEANINGS = {
+    ILLEGAL_ARGUMENT: "Illegal argument, or a call that can't be served as it is sent.",
+    NOT_FOUND: "What the path or the body names does not exist.",
+    UNEXPECTED: "Unexpected error, or what Muster needs is not available.",
+    UNKNOWN_TASK: "The task does not exist.",
+    ILLEGAL_STATE: "The state of the task or the subtask does not allow this now.",
+    ROLLBACK_PROHIBITED: "The task can't be rolled back.",
+    NOT_AUTHENTICATED: "Nobody known calls, or has to wait after failed logins.",
+    NOT_PERMITTED: "The caller may not do this.",
+    AGENT_STATE: "The agent or the host is not in a state that allows this now.",
+}
+
+RETRY_LATER = {"Retry-After": "2"}
 UNKNOWN_FIELD = "is no field of this request"
 SECRET_FIELDS = frozenset(("variables", "password", "currentPassword"))
 
@@ -80,67 +94,86 @@ UNKNOWN_CAUSE = Refusal(UNEXPECTED, 500, "Unexpected error; the log has more und
 ANY_HOST = HostsNamed("request", "hostId", ())
 
 
-def _unknown_hosts(error: UnknownHosts, named: HostsNamed) -> Refusal:
+Build = Callable[[Any, HostsNamed], Refusal]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How errors of one kind are answered: always under this code and HTTP status."""
+
+    code: int
+    status: int
+    build: Build
+
+
+def answered(code: int, status: int, build: Callable[[Any, HostsNamed, int, int], Refusal]) -> Answer:
+    """Return the answer that `build` words: it gets the error, where hosts are named, code and status."""
+    return Answer(code, status, lambda error, named: build(error, named, code, status))
+
+
+def _unknown_hosts(error: UnknownHosts, named: HostsNamed, code: int, status: int) -> Refusal:
     subs = named.sub_errors([(host, f"Host {host} does not exist.") for host in error.ids])
-    return Refusal(NOT_FOUND, 404, str(error), named.field, subs)
+    return Refusal(code, status, str(error), named.field, subs)
 
 
-def _hosts_in_use(error: HostsInUse, named: HostsNamed) -> Refusal:
+def _hosts_in_use(error: HostsInUse, named: HostsNamed, code: int, status: int) -> Refusal:
     text = "Task {} holds host {} or waits for it."
     subs = named.sub_errors([(host, text.format(task, host)) for host, task in error.ids])
-    return Refusal(AGENT_STATE, 409, str(error), named.field, subs)
+    return Refusal(code, status, str(error), named.field, subs)
 
 
-def _duplicate_host(error: DuplicateHost, _: HostsNamed) -> Refusal:
+def _duplicate_host(error: DuplicateHost, _: HostsNamed, code: int, status: int) -> Refusal:
     sub = SubError("HostCreation", "hostBasicDataList", f"{error.address} {error.port}", str(error))
-    return Refusal(ILLEGAL_ARGUMENT, 400, str(error), "hostBasicDataList", [sub])
+    return Refusal(code, status, str(error), "hostBasicDataList", [sub])
 
 
-def _away(error: StoreUnavailable, _: HostsNamed) -> Refusal:
+def _away(error: StoreUnavailable, _: HostsNamed, code: int, status: int) -> Refusal:
     # The reason names servers and ports: it goes to the log, not to the caller.
     text = "The store of tasks and hosts is not available; nothing was changed. Try again."
-    return Refusal(UNEXPECTED, 503, text, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Refusal(code, status, text, headers=RETRY_LATER)
 
 
-def _unanswered(_error: Unanswered, _: HostsNamed) -> Refusal:
+def _unanswered(_error: Unanswered, _: HostsNamed, code: int, status: int) -> Refusal:
     text = "The store of tasks and hosts does not answer. Try again"
     if request.method != "GET":
         text += "; if it went away during this very call, look first whether the change was made"
-    return Refusal(UNEXPECTED, 503, f"{text}.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Refusal(code, status, f"{text}.", headers=RETRY_LATER)
 
 
-def _not_durable(error: NotDurable, _: HostsNamed) -> Refusal:
-    return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+def _later(error: MusterError, _: HostsNamed, code: int, status: int) -> Refusal:
+    return Refusal(code, status, str(error), headers=RETRY_LATER)
 
 
-def _slowed(code: int) -> Callable[[Any, HostsNamed], Refusal]:
-    return lambda error, _: Refusal(code, 429, str(error), headers={"Retry-After": str(error.retry_after)})
+def _slowed(error: TooManyCalls | TooManyAttempts, _: HostsNamed, code: int, status: int) -> Refusal:
+    return Refusal(code, status, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
-def _inventory(error: InventoryError, _: HostsNamed) -> Refusal:
+def _illegal_state(error: IllegalState, _: HostsNamed, code: int, status: int) -> Refusal:
+    return Refusal(code, status, str(error), error.target)
+
+
+def _inventory(error: InventoryError, _: HostsNamed, code: int, status: int) -> Refusal:
     subs = [
         SubError("HostImport", ", ".join(filter(None, (fault.where, fault.field))), fault.value, fault.message)
         for fault in error.faults[:MOST_SHOWN]
     ]
-    return Refusal(ILLEGAL_ARGUMENT, 400, f"Illegal argument content: {error}", "content", subs)
+    return Refusal(code, status, f"Illegal argument content: {error}", "content", subs)
 
 
-def _too_many(error: TooManyWaiting, _: HostsNamed) -> Refusal:
-    return Refusal(UNEXPECTED, 503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+def _plain(code: int, status: int, target: str = "") -> Answer:
+    return Answer(code, status, lambda error, _: Refusal(code, status, str(error), target))
 
 
-def _plain(code: int, status: int, target: str = "") -> Callable[[Any, HostsNamed], Refusal]:
-    return lambda error, _: Refusal(code, status, str(error), target)
+_UNEXPECTED = Answer(UNEXPECTED, 500, lambda _error, _named: UNKNOWN_CAUSE)
 
-
-MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
-    UnknownHosts: _unknown_hosts,
-    HostsInUse: _hosts_in_use,
-    DuplicateHost: _duplicate_host,
-    StoreUnavailable: _away,
-    Unanswered: _unanswered,
-    NotDurable: _not_durable,
-    IllegalState: lambda error, _: Refusal(ILLEGAL_STATE, 400, str(error), error.target),
+MAPPED: dict[type[MusterError], Answer] = {
+    UnknownHosts: answered(NOT_FOUND, 404, _unknown_hosts),
+    HostsInUse: answered(AGENT_STATE, 409, _hosts_in_use),
+    DuplicateHost: answered(ILLEGAL_ARGUMENT, 400, _duplicate_host),
+    StoreUnavailable: answered(UNEXPECTED, 503, _away),
+    Unanswered: answered(UNEXPECTED, 503, _unanswered),
+    NotDurable: answered(UNEXPECTED, 503, _later),
+    IllegalState: answered(ILLEGAL_STATE, 400, _illegal_state),
     RollbackProhibited: _plain(ROLLBACK_PROHIBITED, 400, "taskId"),
     UnknownTask: _plain(UNKNOWN_TASK, 404, "taskId"),
     UnknownSubtask: _plain(NOT_FOUND, 404, "subtaskId"),
@@ -151,14 +184,14 @@ MAPPED: dict[type[MusterError], Callable[[Any, HostsNamed], Refusal]] = {
     UnknownCredential: _plain(NOT_FOUND, 404),
     TooManyCredentials: _plain(ILLEGAL_ARGUMENT, 409),
     NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
-    TooManyCalls: _slowed(ILLEGAL_ARGUMENT),
-    TooManyAttempts: _slowed(NOT_AUTHENTICATED),
-    WrongKey: lambda _error, _named: UNKNOWN_CAUSE,
+    TooManyCalls: answered(ILLEGAL_ARGUMENT, 429, _slowed),
+    TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),
+    WrongKey: _UNEXPECTED,
     AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
     UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
-    TooManyWaiting: _too_many,
-    InventoryError: _inventory,
-    PartitionMismatch: lambda _error, _named: UNKNOWN_CAUSE,
+    TooManyWaiting: answered(UNEXPECTED, 503, _later),
+    InventoryError: answered(ILLEGAL_ARGUMENT, 400, _inventory),
+    PartitionMismatch: _UNEXPECTED,
 }
 _HTTP_CODES = {401: NOT_AUTHENTICATED, 403: NOT_PERMITTED, 404: NOT_FOUND}
 
@@ -171,8 +204,19 @@ def refusal(error: Exception) -> Refusal:
         return _http(error)
     for kind in type(error).__mro__:
         if kind in MAPPED:
-            return MAPPED[kind](error, g.get("hosts_named", ANY_HOST))
+            return MAPPED[kind].build(error, g.get("hosts_named", ANY_HOST))
     return UNKNOWN_CAUSE
+
+
+def code_and_status(kind: type[Exception]) -> tuple[int, int]:
+    """Return the code and the HTTP status under which errors of this kind are answered."""
+    if issubclass(kind, ValidationError):
+        return ILLEGAL_ARGUMENT, 400
+    if issubclass(kind, HTTPException):
+        status = kind.code or 500
+        return _http_code(status), status
+    found = next((MAPPED[base] for base in kind.__mro__ if base in MAPPED), _UNEXPECTED)
+    return found.code, found.status
 
 
 def _http(error: HTTPException) -> Refusal:
@@ -181,8 +225,11 @@ def _http(error: HTTPException) -> Refusal:
     methods = getattr(error, "valid_methods", None)
     if methods:
         headers["Allow"] = ", ".join(sorted(methods))
-    code = _HTTP_CODES.get(status, ILLEGAL_ARGUMENT if status < 500 else UNEXPECTED)
-    return Refusal(code, status, _told(error, ", ".join(sorted(methods or ()))), headers=headers)
+    return Refusal(_http_code(status), status, _told(error, ", ".join(sorted(methods or ()))), headers=headers)
+
+
+def _http_code(status: int) -> int:
+    return _HTTP_CODES.get(status, ILLEGAL_ARGUMENT if status < 500 else UNEXPECTED)
 
 
 def _told(error: HTTPException, allowed: str) -> str:

@@ -4,8 +4,9 @@ from flask import Blueprint, Response, g
 
 from api import render
 from api.auth import caller, require
-from api.body import read_hosts, read_nothing
+from api.declaration import answers, takes_hosts, takes_nothing
 from api.envelope import server_name, success
+from api.schema.answer_task import SubmittedTask
 from api.schema.host_id import HostIds
 from api.service import services
 from api.user import Permission
@@ -13,6 +14,7 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.batch_stop import BATCH_STOP
 from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
+from dag.error import UnknownHosts
 from dag.task import Definition
 
 agents = Blueprint("agents", __name__)
@@ -20,31 +22,37 @@ agents = Blueprint("agents", __name__)
 
 @agents.post("/compute/hosts/batchRestartAgents")
 @require(Permission.HOST_MANAGER)
-def batch_restart_agents() -> Response:
+@answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_hosts(HostIds)
+def batch_restart_agents(ids: list[int]) -> Response:
     """Submit a restart of the agents of all hosts named, and answer with the task."""
-    return _submitted(BATCH_RESTART, read_hosts(HostIds(services().settings.api.max_hosts)))
+    return _submitted(BATCH_RESTART, ids)
 
 
 @agents.post("/compute/hosts/batchStopAgents")
 @require(Permission.HOST_MANAGER)
-def batch_stop_agents() -> Response:
+@answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_hosts(HostIds)
+def batch_stop_agents(ids: list[int]) -> Response:
     """Submit a stop of the agents of all hosts named, and answer with the task."""
-    return _submitted(BATCH_STOP, read_hosts(HostIds(services().settings.api.max_hosts)))
+    return _submitted(BATCH_STOP, ids)
 
 
 @agents.post("/compute/hosts/<id:host_id>/agent/restart")
 @require(Permission.HOST_MANAGER)
+@answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_nothing
 def restart_agent(host_id: int) -> Response:
     """Submit a restart of the agent of one host, and answer with the task."""
-    read_nothing()
     return _submitted(RESTART, [host_id])
 
 
 @agents.post("/compute/hosts/<id:host_id>/agent/stop")
 @require(Permission.HOST_MANAGER)
+@answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_nothing
 def stop_agent(host_id: int) -> Response:
     """Submit a stop of the agent of one host, and answer with the task."""
-    read_nothing()
     return _submitted(STOP, [host_id])
 
 

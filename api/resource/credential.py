@@ -9,23 +9,20 @@ from werkzeug.exceptions import Forbidden
 
 from api import render, trail
 from api.auth import caller, proven
-from api.body import read, read_query
 from api.credential import Credential, CredentialStore, Wish
 from api.envelope import success
 from api.instant import iso, iso_or_none
-from api.schema.credential import CredentialCreation, CredentialPage
 from api.service import services
 from api.user import Permission, User, with_implied
 
 Create = Callable[[User, Wish], tuple[Credential, str]]
 
 
-def create(schema: CredentialCreation, make: Create, secret_name: str) -> Response:
+def create(body: dict[str, Any], make: Create, secret_name: str) -> Response:
     """Make one for the caller (or, by an administrator, for another user) and answer with it and its secret, once."""
     if not proven().has_password:
         # Otherwise a token would outlive its end, in one that it made.
         raise Forbidden("Only a caller with name and password can make tokens and access keys.")
-    body = read(schema)
     owner, wish = _owner(body["user"]), body["wish"]
     trail.note(owner=owner.name, name=wish.name, permissions=wish.permissions)
     _refuse_more_than(owner, wish)
@@ -34,12 +31,11 @@ def create(schema: CredentialCreation, make: Create, secret_name: str) -> Respon
     return success({**shape(made, None), secret_name: secret})
 
 
-def list_page(store: CredentialStore) -> Response:
+def list_page(store: CredentialStore, query: dict[str, Any]) -> Response:
     """Answer with one page of the caller's; administrators see everybody's."""
-    q = read_query(CredentialPage())
     found = store.list(None if caller().may(Permission.SYSTEM_MANAGER) else caller().id)
-    shown = [shape(one, used) for one, used in found if q["user"] in ("", one.owner)]
-    return success(render.slice_page(shown, number=q["page"], size=q["size"]))
+    shown = [shape(one, used) for one, used in found if query["user"] in ("", one.owner)]
+    return success(render.slice_page(shown, number=query["page"], size=query["size"]))
 
 
 def revoke(store: CredentialStore, id: str) -> Response:

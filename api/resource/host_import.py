@@ -2,14 +2,17 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response
 
 from api import render
 from api.auth import require
-from api.body import read
+from api.declaration import answers, takes
 from api.envelope import success
 from api.inventory.read import read_inventory
+from api.inventory.row import InventoryError
+from api.schema.answer_host import Imported
 from api.schema.inventory import HostImport
 from api.service import services
 from api.user import Permission
@@ -24,10 +27,11 @@ ATTEMPTS = 5
 
 @host_import.post("/compute/hosts/import")
 @require(Permission.HOST_MANAGER)
-def import_hosts() -> Response:
+@answers(Imported, raises=(InventoryError, DuplicateHost))
+@takes(HostImport)
+def import_hosts(body: dict[str, Any]) -> Response:
     """Enrol those hosts of an inventory that are not yet, all or none, and answer with them and with the others."""
-    body = read(HostImport())
-    defaults = {name: body[name] for name in ("profile", "zone", "user") if name in body}
+    defaults: dict[str, str] = {name: body[name] for name in ("profile", "zone", "user") if name in body}
     found = read_inventory(body["content"], body["format"], defaults, limit=services().settings.api.max_hosts)
     created, skipped = _enrol(found.hosts, dry_run=body["dryRun"])
     shown = [render.host(host) | ({} if host.id else {"id": None}) for host in created]

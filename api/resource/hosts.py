@@ -2,35 +2,42 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response
 
 from api import render
 from api.auth import require
-from api.body import read, read_hosts, read_query
+from api.declaration import answers, takes, takes_hosts, takes_query
 from api.envelope import success
+from api.schema.answer import list_of, page_of
+from api.schema.answer_host import Host as HostAnswer
 from api.schema.host import HostCreation, HostPage
 from api.schema.host_id import HostIdDeletion
 from api.service import services
 from api.user import Permission
+from dag.error import DuplicateHost, HostsInUse, UnknownHosts
+from dag.host import Host
 
 hosts = Blueprint("hosts", __name__)
 
 
 @hosts.get("/compute/hosts")
 @require(Permission.HOST_VIEWER)
-def list_hosts() -> Response:
+@answers(page_of(HostAnswer))
+@takes_query(HostPage)
+def list_hosts(query: dict[str, Any]) -> Response:
     """Answer with one page of the hosts."""
-    q = read_query(HostPage())
-    sort, _, order = q["sort"].partition(",")
-    wanted = {"keyword": q["keyword"], "statuses": q["status"], "sort": sort, "descending": order == "desc"}
-    found, total = services().registry.page(page=q["page"], size=q["size"], **wanted)
+    sort, _, order = query["sort"].partition(",")
+    wanted = {"keyword": query["keyword"], "statuses": query["status"], "sort": sort, "descending": order == "desc"}
+    found, total = services().registry.page(page=query["page"], size=query["size"], **wanted)
     shown = [render.host(host) for host in found]
-    return success(render.page(shown, number=q["page"], size=q["size"], total=total))
+    return success(render.page(shown, number=query["page"], size=query["size"], total=total))
 
 
 @hosts.get("/compute/hosts/<id:host_id>")
 @require(Permission.HOST_VIEWER)
+@answers(HostAnswer, raises=(UnknownHosts,))
 def get_host(host_id: int) -> Response:
     """Answer with one host."""
     return success(render.host(services().registry.observe(host_id)))
@@ -38,6 +45,7 @@ def get_host(host_id: int) -> Response:
 
 @hosts.delete("/compute/hosts/<id:host_id>")
 @require(Permission.HOST_MANAGER)
+@answers(raises=(UnknownHosts, HostsInUse))
 def delete_host(host_id: int) -> Response:
     """Forget one host."""
     services().registry.delete([host_id])
@@ -46,9 +54,10 @@ def delete_host(host_id: int) -> Response:
 
 @hosts.post("/compute/hosts/batchCreate")
 @require(Permission.HOST_MANAGER)
-def batch_create() -> Response:
+@answers(list_of(HostAnswer), raises=(DuplicateHost,))
+@takes(HostCreation)
+def batch_create(wanted: list[Host]) -> Response:
     """Enrol all hosts named or none, and answer with them."""
-    wanted = read(HostCreation(services().settings.api.max_hosts))
     now = time.time_ns() // 1_000_000
     created = services().registry.create([replace(host, created_at=now) for host in wanted])
     return success({"contents": [render.host(host) for host in created]})
@@ -56,7 +65,9 @@ def batch_create() -> Response:
 
 @hosts.post("/compute/hosts/batchDelete")
 @require(Permission.HOST_MANAGER)
-def batch_delete() -> Response:
+@answers(raises=(UnknownHosts, HostsInUse))
+@takes_hosts(HostIdDeletion)
+def batch_delete(ids: list[int]) -> Response:
     """Forget all hosts named or none."""
-    services().registry.delete(read_hosts(HostIdDeletion(services().settings.api.max_hosts)))
+    services().registry.delete(ids)
     return success()

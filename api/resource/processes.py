@@ -1,29 +1,36 @@
 """The agent of one host as it is now, and its processes: seen live, restarted and stopped one by one."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, Response
 
 from api import render, render_agent
 from api.auth import require
-from api.body import read_nothing, read_query
+from api.declaration import answers, takes_nothing, takes_query
 from api.envelope import success
 from api.resource.agents import submit
+from api.schema.answer import page_of
+from api.schema.answer_agent import HostAgent, HostAgentProcess
 from api.schema.page import Page
 from api.service import services
 from api.user import Permission
 from api.watch import Sight
 from dag.definition.process_restart import process_restart
 from dag.definition.process_stop import process_stop
-from dag.error import AgentUnavailable, UnknownProcess
+from dag.error import AgentUnavailable, TooManyWaiting, UnknownHosts, UnknownProcess
 from dag.inquiry import SeenProcess
 from dag.task import Definition
 
 processes = Blueprint("processes", __name__)
 
+LOOK_ERRORS = (UnknownHosts, AgentUnavailable, TooManyWaiting)
+OPERATION_ERRORS = (*LOOK_ERRORS, UnknownProcess)
+
 
 @processes.get("/compute/hosts/<id:host_id>/agent")
 @require(Permission.HOST_VIEWER)
+@answers(HostAgent, raises=LOOK_ERRORS)
 def get_agent(host_id: int) -> Response:
     """Answer with the agent as it is now, or as it was last seen."""
     return success(render_agent.agent(_see(host_id)))
@@ -31,16 +38,18 @@ def get_agent(host_id: int) -> Response:
 
 @processes.get("/compute/hosts/<id:host_id>/agent/processes")
 @require(Permission.HOST_VIEWER)
-def list_processes(host_id: int) -> Response:
+@answers(page_of(HostAgentProcess), raises=LOOK_ERRORS)
+@takes_query(Page)
+def list_processes(query: dict[str, Any], host_id: int) -> Response:
     """Answer with one page of the agent's processes as they are now, or as they were last seen."""
-    q = read_query(Page())
     found = render_agent.processes(_see(host_id))
-    shown = found[(q["page"] - 1) * q["size"] : q["page"] * q["size"]]
-    return success(render.page(shown, number=q["page"], size=q["size"], total=len(found)))
+    return success(render.slice_page(found, number=query["page"], size=query["size"]))
 
 
 @processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/restart")
 @require(Permission.HOST_MANAGER)
+@answers(HostAgentProcess, raises=OPERATION_ERRORS)
+@takes_nothing
 def restart_process(host_id: int, process_id: int) -> Response:
     """Restart one process of the agent, and answer with it as it is then."""
     return _operate(host_id, process_id, process_restart)
@@ -48,6 +57,8 @@ def restart_process(host_id: int, process_id: int) -> Response:
 
 @processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/stop")
 @require(Permission.HOST_MANAGER)
+@answers(HostAgentProcess, raises=OPERATION_ERRORS)
+@takes_nothing
 def stop_process(host_id: int, process_id: int) -> Response:
     """Stop one process of the agent, and answer with it as it is then."""
     return _operate(host_id, process_id, process_stop)
@@ -60,7 +71,6 @@ def _see(host_id: int) -> Sight:
 
 
 def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition]) -> Response:
-    read_nothing()
     host, watch = services().registry.get(host_id), services().watch
     with watch.waiting():
         process = _find(watch.look(host), process_id)

@@ -10,37 +10,47 @@ from flask import Blueprint, Response, g, send_file
 
 from api import diagnosis, render
 from api.auth import caller, require
-from api.body import read_nothing, read_query
+from api.declaration import answers, answers_file, takes_nothing, takes_query
 from api.envelope import success
+from api.schema.answer import UserReference, list_of, page_of
+from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail
 from api.schema.task import TaskPage
 from api.service import services
 from api.user import Permission
 from dag.brief import load_briefs
 from dag.catalogue import Catalogue
+from dag.error import IllegalState, RollbackProhibited, UnknownSubtask, UnknownTask
 from dag.operation import Operations
 from dag.task import Task
 
 tasks = Blueprint("tasks", __name__)
 log = structlog.get_logger()
 
+SUBTASK_ERRORS = (UnknownTask, UnknownSubtask, IllegalState)
+
 
 @tasks.get("/tasks/instances")
 @require(Permission.TASK_VIEWER)
-def list_tasks() -> Response:
+@answers(page_of(TaskBrief))
+@takes_query(TaskPage)
+def list_tasks(query: dict[str, Any]) -> Response:
     """Answer with one page of the tasks."""
-    q, store = read_query(TaskPage()), services().store
+    store = services().store
     ids: list[int] = []
     total = 0
-    if q["filter"]:
-        ids, total = Catalogue(store).page(q["filter"], page=q["page"], size=q["size"], descending=q["descending"])
+    if query["filter"]:
+        ids, total = Catalogue(store).page(
+            query["filter"], page=query["page"], size=query["size"], descending=query["descending"]
+        )
     found = load_briefs(store, ids)
     creators = {name: _user_id(name) for name in {task.creator for task in found}}
     shown = [render.brief(task, creators[task.creator]) for task in found]
-    return success(render.page(shown, number=q["page"], size=q["size"], total=total))
+    return success(render.page(shown, number=query["page"], size=query["size"], total=total))
 
 
 @tasks.get("/tasks/instances/creators")
 @require(Permission.TASK_VIEWER)
+@answers(list_of(UserReference))
 def list_creators() -> Response:
     """Answer with all who have created tasks."""
     names = Catalogue(services().store).creators()
@@ -50,6 +60,7 @@ def list_creators() -> Response:
 @tasks.get("/tasks/instances/<id:task_id>")
 @tasks.get("/tasks/<id:task_id>")
 @require(Permission.TASK_VIEWER)
+@answers(TaskDetail, raises=(UnknownTask,))
 def get_task(task_id: int) -> Response:
     """Answer with one task and all its subtasks."""
     return success(_detail(services().store.load(task_id)))
@@ -57,6 +68,7 @@ def get_task(task_id: int) -> Response:
 
 @tasks.get("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/log")
 @require(Permission.TASK_VIEWER)
+@answers(SubtaskLog, raises=(UnknownTask, UnknownSubtask))
 def get_log(task_id: int, subtask_id: int) -> Response:
     """Answer with what the runs of one subtask logged, oldest first."""
     return success({"log": services().store.logs(task_id, subtask_id)})
@@ -64,9 +76,10 @@ def get_log(task_id: int, subtask_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/downloadDiagnosis")
 @require(Permission.TASK_VIEWER)
+@answers_file("application/zip", raises=(UnknownTask,))
+@takes_nothing
 def download_diagnosis(task_id: int) -> Response:
     """Answer with a zip of the task, its subtasks and every log."""
-    read_nothing()
     store = services().store
     task = store.load(task_id)
     file = diagnosis.pack(store, task, _detail(task))
@@ -75,9 +88,10 @@ def download_diagnosis(task_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/retry")
 @require(Permission.TASK_MANAGER)
+@answers(TaskDetail, raises=(UnknownTask, IllegalState))
+@takes_nothing
 def retry(task_id: int) -> Response:
     """Run the FAILED subtasks of a FAILED task again, and answer with the task."""
-    read_nothing()
     _operations().retry(task_id)
     _tell("task retried", task_id)
     return success(_detail(services().store.load(task_id)))
@@ -85,9 +99,10 @@ def retry(task_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/rollback")
 @require(Permission.TASK_MANAGER)
+@answers(TaskDetail, raises=(UnknownTask, IllegalState, RollbackProhibited))
+@takes_nothing
 def roll_back(task_id: int) -> Response:
     """Undo what a FAILED task has done, and answer with the task."""
-    read_nothing()
     _operations().roll_back(task_id)
     _tell("task rolled back", task_id)
     return success(_detail(services().store.load(task_id)))
@@ -95,9 +110,10 @@ def roll_back(task_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/retry")
 @require(Permission.TASK_MANAGER)
+@answers(Subtask, raises=SUBTASK_ERRORS)
+@takes_nothing
 def retry_subtask(task_id: int, subtask_id: int) -> Response:
     """Run one FAILED subtask again, and answer with it."""
-    read_nothing()
     _operations().retry_node(task_id, subtask_id)
     _tell("subtask retried", task_id, subtask_id)
     return success(render.subtask(*services().store.load_node(task_id, subtask_id)))
@@ -105,9 +121,10 @@ def retry_subtask(task_id: int, subtask_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/skip")
 @require(Permission.TASK_MANAGER)
+@answers(raises=SUBTASK_ERRORS)
+@takes_nothing
 def skip_subtask(task_id: int, subtask_id: int) -> Response:
     """Take one FAILED subtask for SUCCESSFUL and go on with what follows."""
-    read_nothing()
     _operations().skip(task_id, subtask_id, user=caller().name)
     _tell("subtask skipped", task_id, subtask_id)
     return success()
@@ -115,9 +132,10 @@ def skip_subtask(task_id: int, subtask_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/cancel")
 @require(Permission.TASK_MANAGER)
+@answers(raises=SUBTASK_ERRORS)
+@takes_nothing
 def cancel_subtask(task_id: int, subtask_id: int) -> Response:
     """End one RUNNING subtask: it is CANCELING until its worker has ended what runs on the host, then FAILED."""
-    read_nothing()
     _operations().cancel(task_id, subtask_id, user=caller().name)
     _tell("subtask cancelled", task_id, subtask_id)
     return success()

@@ -1,34 +1,31 @@
 """The query of the audit log."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, post_load, validates_schema
+from marshmallow import ValidationError, post_load, validates_schema
 
 from api.audit import AuditFilter
-from api.schema.field import Instant, text
+from api.schema.field import Example, Instant, Words, documented, text
 from api.schema.page import Page
 from api.trail import RESULTS
-
-
-class Results(fields.Field[tuple[str, ...]]):
-    """A comma list of results, or the name given more than once."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        words = (value if isinstance(value, str) else ",".join(value)).split(",")
-        if not set(words) <= set(RESULTS):
-            raise ValidationError(f"must be some of {', '.join(RESULTS)}")
-        return tuple(words)
 
 
 class AuditPage(Page):
     """Which entries: of a user, an action, results, a trace id, from `since` to `until`; page, size and wanted."""
 
-    user = text(load_default="")
-    action = text(load_default="")
-    result = Results(load_default=())
-    traceId = text("[0-9a-f]{16}", load_default="")
-    since = Instant(load_default=None)
-    until = Instant(load_default=None)
+    user = text(load_default="", metadata=documented("Only calls of this user."))
+    action = text(load_default="", metadata=documented("Only calls of this route, such as `hosts.batch_delete`."))
+    result = Words(RESULTS, load_default=(), metadata=documented("Only calls that ended so."))
+    traceId = text("[0-9a-f]{16}", load_default="", metadata=documented("Only the call with this trace id."))
+    since = Instant(load_default=None, metadata=documented("Only calls at or after this time."))
+    until = Instant(load_default=None, metadata=documented("Only calls at or before this time."))
+
+    example: ClassVar[Example] = {
+        "page": "1",
+        "size": "2",
+        "result": "SUCCESSFUL,REFUSED",
+        "since": "2021-09-03T14:20:26.257+08:00",
+    }
 
     @validates_schema(skip_on_field_errors=True)
     def in_order(self, query: dict[str, Any], **kwargs: Any) -> None:

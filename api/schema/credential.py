@@ -1,11 +1,11 @@
 """Requests about tokens and access keys: make one, list them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import fields, post_load, validate
 
 from api.credential import Wish
-from api.schema.field import LONGEST_TEXT, RequestSchema, Whole, text
+from api.schema.field import LONGEST_TEXT, Example, RequestSchema, Whole, documented, text
 from api.schema.page import Page
 from api.user import Permission
 
@@ -19,14 +19,17 @@ class CredentialCreation(RequestSchema):
     `user` names another owner than the caller, which needs SYSTEM_MANAGER. The loaded body has `user` and `wish`.
     """
 
-    name = text(longest=64, required=True)
-    user = text(load_default="")
+    name = text(longest=64, required=True, metadata=documented("What it is for, in words of one's own."))
+    user = text(load_default="", metadata=documented("Whom it stands for; another than the caller: SYSTEM_MANAGER."))
     permissions = fields.List(
         fields.String(validate=validate.OneOf(tuple(Permission), error=f"must be one of {', '.join(Permission)}")),
         validate=validate.Length(min=1, max=len(Permission), error="must have {min} to {max} entries"),
         load_default=None,
+        metadata=documented("What it permits, at most what its owner may; without: all that."),
     )
-    expiresInDays = Whole(1, MOST_DAYS)
+    expiresInDays = Whole(1, MOST_DAYS, metadata=documented("Without: an access key holds for ever, a token 90 days."))
+
+    example: ClassVar[Example] = {"name": "ci", "permissions": ["HOST_MANAGER"], "expiresInDays": 30}
 
     default_days: int | None = None
 
@@ -52,4 +55,6 @@ class TokenCreation(CredentialCreation):
 class CredentialPage(Page):
     """The query of the list of tokens or access keys; `user`: only that user's."""
 
-    user = text(longest=LONGEST_TEXT, load_default="")
+    user = text(longest=LONGEST_TEXT, load_default="", metadata=documented("Only those of this user."))
+
+    example: ClassVar[Example] = {"page": "1", "size": "2", "user": "admin"}

@@ -1,16 +1,22 @@
-"""Fields that take a value as it is or refuse it: nothing is converted silently."""
+"""Fields that take a value as it is or refuse it: nothing is converted silently.
+
+Each field of our own says in `json_schema` what it takes, for the OpenAPI document.
+"""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.error import UNKNOWN_FIELD, InvalidRequest
+from config.settings import ApiSettings
 
 Sent = Mapping[str, Any] | None
+JsonSchema = dict[str, Any]
+Example = Mapping[str, Any]
 LARGEST_ID = 2**63 - 1
 LONGEST_TEXT = 256
 MOST_PAIRS, LONGEST_VALUE = 64, 1024
@@ -21,14 +27,23 @@ OF_KINDS = {
     fields.String: "must be a string",
 }
 
-_DIGITS = re.compile(r"[0-9]{1,10}")
+_DIGITS = re.compile(r"[0-9]{1,19}")
+LONGEST_NAME = 253
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+# The same for the OpenAPI document, where a label is at most as long as the whole name.
+_HOST_NAME = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$"
 
 
 class WordedSchema(Schema):
-    """A schema whose refusals read on after the field's name ("hostIds must not be null")."""
+    """A schema whose refusals read on after the field's name ("hostIds must not be null").
+
+    `rules` is what its JSON Schema says beside its fields, and `example` a body that it takes; a query's example gives
+    each parameter as it stands in the URL.
+    """
 
     error_messages = OF_OBJECTS
+    rules: ClassVar[JsonSchema] = {}
+    example: ClassVar[Example] = {}
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Give the field our words in place of marshmallow's."""
@@ -42,6 +57,11 @@ class WordedSchema(Schema):
 
 class RequestSchema(WordedSchema):
     """The schema of a whole request: its errors know the request's name and what was sent."""
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> Self:
+        """Return the schema with the limits that these settings put on it, if any."""
+        return cls()
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
         """Raise the error with the name of the schema, which the envelope calls `object`."""
@@ -71,6 +91,10 @@ class Whole(fields.Field[int]):
         number: int = value
         return number
 
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        return {"type": "integer", "minimum": self._least, "maximum": self._most}
+
 
 class QueryWhole(Whole):
     """A whole number in a query: ASCII digits only."""
@@ -83,20 +107,65 @@ class QueryWhole(Whole):
 def text(pattern: str = "", longest: int = LONGEST_TEXT, **kwargs: Any) -> fields.String:
     """Return a field of printable text (no line breaks, no control characters) that matches the pattern."""
     length = validate.Length(max=longest, error=f"must have at most {longest} characters")
-    # \Z and not $, which lets a last line break pass; marshmallow formats the message, hence the braces.
-    fault = f"must match {pattern}".replace("{", "{{").replace("}", "}}")
-    matching = validate.Regexp(rf"(?:{pattern})\Z", error=fault) if pattern else Printable()
-    return fields.String(validate=[length, matching], **kwargs)
+    return fields.String(validate=[length, Matching(pattern) if pattern else Printable()], **kwargs)
+
+
+def documented(description: str) -> dict[str, str]:
+    """Return the metadata of a field with these words for the OpenAPI document."""
+    return {"description": description}
 
 
 class Printable(validate.Validator):
     """Refuses control characters: they would forge lines of logs and of shell scripts."""
+
+    # Those that regular expressions of all languages know; Python calls some more unprintable (U+2028, U+200B, ...).
+    pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
     def __call__(self, value: str) -> str:
         """Return the value; ValidationError if it has one."""
         if not value.isprintable():
             raise ValidationError("must not contain control characters")
         return value
+
+
+class Matching(validate.Validator):
+    """Refuses what does not match the pattern as a whole."""
+
+    def __init__(self, pattern: str) -> None:
+        self._expression, self.pattern = re.compile(pattern), f"^(?:{pattern})$"
+
+    def __call__(self, value: str) -> str:
+        """Return the value; ValidationError if it does not match."""
+        if not self._expression.fullmatch(value):
+            raise ValidationError(f"must match {self._expression.pattern}")
+        return value
+
+
+class Flag(fields.Boolean):
+    """JSON's true or false, and nothing that Python takes for equal to them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Words(fields.Field[tuple[str, ...]]):
+    """In a query: a comma list of some of these words, or the name given more than once."""
+
+    def __init__(self, known: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._known = known
+
+    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> tuple[str, ...]:
+        words = [word.strip() for word in (value if isinstance(value, str) else ",".join(value)).split(",")]
+        if any(word and word not in self._known for word in words):
+            raise ValidationError(f"must be some of {', '.join(self._known)}")
+        return tuple(word for word in words if word)
+
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        return {"type": "array", "items": {"type": "string", "enum": list(self._known)}}
 
 
 class Instant(fields.Field[int]):
@@ -111,6 +180,10 @@ class Instant(fields.Field[int]):
         except (ValueError, OverflowError):
             pass
         raise ValidationError("must be a time such as 2021-09-03T14:20:26.257+08:00")
+
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        return {"type": "string", "format": "date-time"}
 
 
 class TextMap(fields.Field[dict[str, str]]):
@@ -137,6 +210,12 @@ class TextMap(fields.Field[dict[str, str]]):
             return f"must have at most {LONGEST_VALUE} characters and no control characters"
         return ""
 
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        value = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": Printable.pattern}
+        names = {"pattern": f"^{self._NAME.pattern}$"}
+        return {"type": "object", "maxProperties": MOST_PAIRS, "propertyNames": names, "additionalProperties": value}
+
 
 class Address(fields.Field[str]):
     """An IPv4 or IPv6 address or a host name, given back in its one canonical spelling."""
@@ -153,6 +232,11 @@ class Address(fields.Field[str]):
     def _host_name(value: str) -> str:
         labels = value.split(".")
         # A last label of digits is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
-        if len(value) > 253 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
+        if len(value) > LONGEST_NAME or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
             raise ValidationError("must be an IPv4 or IPv6 address or a host name")
         return value.lower()
+
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        kinds: list[JsonSchema] = [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": _HOST_NAME}]
+        return {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "anyOf": kinds}

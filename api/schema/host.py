@@ -1,11 +1,24 @@
 """Requests about hosts: enrol some, list them."""
 
-from typing import Any
+from collections.abc import Sized
+from typing import Any, ClassVar, Self, TypeVar
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, WordedSchema, text
+from api.schema.field import (
+    LARGEST_ID,
+    Address,
+    Example,
+    RequestSchema,
+    TextMap,
+    Whole,
+    WordedSchema,
+    Words,
+    documented,
+    text,
+)
 from api.schema.page import Page
+from config.settings import ApiSettings
 from dag.host import Host, HostStatus
 from dag.registry import SORTS
 
@@ -13,47 +26,75 @@ PORT = (1, 65535)
 LOGIN = r"[A-Za-z0-9_][A-Za-z0-9_.@\\$+-]{0,63}"
 # A profile names a file and a zone a queue: no slashes, no leading dot.
 WORD = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-_STATUS_WORDS = frozenset(HostStatus)
 _SORTS = tuple(f"{name}{order}" for name in SORTS for order in ("", ",asc", ",desc"))
 
 
 class HostBasicData(WordedSchema):
     """One host of `hostBasicDataList`: the contract's `innerIpAddress`, and its own port and name if any."""
 
-    innerIpAddress = Address(required=True)
-    sshPort = Whole(*PORT)
-    name = text()
+    innerIpAddress = Address(required=True, metadata=documented("An IPv4 or IPv6 address, or a host name."))
+    sshPort = Whole(*PORT, metadata=documented("Where this host's SSH server listens; without: that of all."))
+    name = text(metadata=documented("Without: its address."))
+
+
+Counted = TypeVar("Counted", bound=Sized)
+
+
+class Count(validate.Length):
+    """Refuses a list of less than one and of more than `most` entries, and tells how many it has."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(min=1, max=most)
+
+    def __call__(self, value: Counted) -> Counted:
+        """Return the list; ValidationError if it has too few or too many entries."""
+        if not 1 <= len(value) <= (self.max or 0):
+            raise ValidationError(f"must have 1 to {self.max} entries, not {len(value)}")
+        return value
 
 
 class HostCreation(RequestSchema):
     """The contract's body of batchCreate, and Muster's own fields from `user` on: how to reach the hosts."""
 
-    hostBasicDataList = fields.List(fields.Nested(HostBasicData), required=True)
-    sshPort = Whole(*PORT, load_default=22)
-    kind = text(WORD)
-    idcId = Whole(0, LARGEST_ID)
-    typeId = Whole(0, LARGEST_ID)
-    credentialId = Whole(0, LARGEST_ID)
-    alias = text()
-    description = text(longest=1024)
-    user = text(LOGIN)
-    profile = text(WORD)
-    zone = text(WORD)
-    variables = TextMap()
-    labels = TextMap()
+    hostBasicDataList = fields.List(
+        fields.Nested(HostBasicData), required=True, metadata=documented("The hosts; what follows holds for all.")
+    )
+    sshPort = Whole(*PORT, load_default=22, metadata=documented("Where the hosts' SSH servers listen."))
+    kind = text(WORD, metadata=documented("The contract's word for the kind of machine; Muster only keeps it."))
+    idcId = Whole(0, LARGEST_ID, metadata=documented("The id of the data centre; Muster only keeps it."))
+    typeId = Whole(0, LARGEST_ID, metadata=documented("The id of the type of host; Muster only keeps it."))
+    credentialId = Whole(0, LARGEST_ID, metadata=documented("Names the private key that workers log in with."))
+    alias = text(metadata=documented("Another name."))
+    description = text(longest=1024, metadata=documented("Anything worth knowing."))
+    user = text(LOGIN, metadata=documented("The SSH login; without: the workers' default."))
+    profile = text(WORD, metadata=documented("How the agent is controlled: a file of the workers' profiles."))
+    zone = text(WORD, metadata=documented("The network area, which only some workers reach."))
+    variables = TextMap(metadata=documented("Fills the profile's placeholders; never shown again."))
+    labels = TextMap(metadata=documented("Anything to find hosts by."))
+
+    example: ClassVar[Example] = {
+        "hostBasicDataList": [{"innerIpAddress": "10.0.0.21", "name": "web-21"}, {"innerIpAddress": "10.0.0.22"}],
+        "sshPort": 22,
+        "user": "admin",
+        "profile": "ocp_agentctl",
+        "variables": {"home": "/home/admin/ocp_agent"},
+        "labels": {"env": "test"},
+    }
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        self._limit = limit
+        # Anew, for the list itself is shared with the class.
+        self.fields["hostBasicDataList"].validators = [Count(limit)]
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> Self:
+        """Return the schema for as many hosts as one call may name."""
+        return cls(settings.max_hosts)
 
     @post_load
     def hosts(self, body: dict[str, Any], **kwargs: Any) -> list[Host]:
-        """Return the hosts, without ids; refuse too few, too many and the same place twice."""
-        entries = body["hostBasicDataList"]
-        if not 1 <= len(entries) <= self._limit:
-            fault = f"must have 1 to {self._limit} entries, not {len(entries)}"
-            raise ValidationError({"hostBasicDataList": [fault]})
-        hosts = [_host(entry, body) for entry in entries]
+        """Return the hosts, without ids; refuse the same place twice."""
+        hosts = [_host(entry, body) for entry in body["hostBasicDataList"]]
         _refuse_doubles(hosts)
         return hosts
 
@@ -91,23 +132,21 @@ def _refuse_doubles(hosts: list[Host]) -> None:
         raise ValidationError({"hostBasicDataList": faults})
 
 
-class Statuses(fields.Field[tuple[HostStatus, ...]]):
-    """A comma list of states, or the name given more than once."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[HostStatus, ...]:
-        words = [word.strip() for word in (value if isinstance(value, str) else ",".join(value)).split(",")]
-        unknown = [word for word in words if word and word not in _STATUS_WORDS]
-        if unknown:
-            raise ValidationError(f"must be some of {', '.join(HostStatus)}")
-        return tuple(HostStatus(word) for word in words if word)
-
-
 class HostPage(Page):
     """The query of the list of hosts: a page, status, keyword, and sort such as "id", "name,asc" or "status,desc"."""
 
     sort = fields.String(
         load_default="id,asc",
         validate=validate.OneOf(_SORTS, error=f'must be one of {", ".join(SORTS)}, with ",asc" or ",desc"'),
+        metadata=documented("By what the hosts are sorted, and which way."),
     )
-    status = Statuses(load_default=())
-    keyword = text(load_default="")
+    status = Words(tuple(HostStatus), load_default=(), metadata=documented("Only hosts in one of these states."))
+    keyword = text(load_default="", metadata=documented("Only hosts with this in name, alias or address."))
+
+    example: ClassVar[Example] = {
+        "page": "1",
+        "size": "2",
+        "sort": "name,desc",
+        "status": "NEW,ONLINE",
+        "keyword": "web",
+    }

@@ -1,10 +1,11 @@
 """Lists of host ids: each bad element is named by its place."""
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from api.schema.field import LARGEST_ID, RequestSchema, Sent, fault_of_whole
+from api.schema.field import LARGEST_ID, Example, JsonSchema, RequestSchema, Sent, documented, fault_of_whole
+from config.settings import ApiSettings
 
 
 class HostIdList(fields.Field[list[int]]):
@@ -24,6 +25,11 @@ class HostIdList(fields.Field[list[int]]):
             raise ValidationError(faults)
         return value
 
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        id = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+        return {"type": "array", "items": id, "minItems": 1, "maxItems": self.limit, "uniqueItems": True}
+
 
 def _faults(values: list[Any]) -> dict[str | int, Any]:
     faults: dict[str | int, Any] = {}
@@ -39,10 +45,17 @@ def _faults(values: list[Any]) -> dict[str | int, Any]:
     return faults
 
 
-class _Limited(RequestSchema):
+class HostList(RequestSchema):
+    """A body that names hosts, in exactly one field."""
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
         super().__init__()
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> Self:
+        """Return the schema for as many hosts as one call may name."""
+        return cls(settings.max_hosts)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Tell the lists how many hosts one call may name."""
@@ -51,11 +64,14 @@ class _Limited(RequestSchema):
             field_obj.limit = self._limit
 
 
-class HostIds(_Limited):
+class HostIds(HostList):
     """The hosts to work on: `hostIds`, or `hostids` as the contract's sample request spells it."""
 
-    hostIds = HostIdList()
-    hostids = HostIdList()
+    hostIds = HostIdList(metadata=documented("The ids of the hosts, each once."))
+    hostids = HostIdList(metadata=documented("Another spelling of hostIds; give one of them."))
+
+    rules: ClassVar[JsonSchema] = {"oneOf": [{"required": ["hostIds"]}, {"required": ["hostids"]}]}
+    example: ClassVar[Example] = {"hostIds": [1, 2]}
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def one_spelling(self, _: Any, original: dict[str, Any], **kwargs: Any) -> None:
@@ -67,7 +83,9 @@ class HostIds(_Limited):
             raise ValidationError({"hostids": ["must not be given beside hostIds"]})
 
 
-class HostIdDeletion(_Limited):
+class HostIdDeletion(HostList):
     """The hosts to forget."""
 
-    hostIdList = HostIdList(required=True)
+    hostIdList = HostIdList(required=True, metadata=documented("The ids of the hosts, each once."))
+
+    example: ClassVar[Example] = {"hostIdList": [2, 3]}

@@ -1,10 +1,21 @@
 """One host of an inventory, and the request that brings a whole one."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, Address, RequestSchema, TextMap, Whole, WordedSchema, text
+from api.schema.field import (
+    LARGEST_ID,
+    Address,
+    Example,
+    Flag,
+    RequestSchema,
+    TextMap,
+    Whole,
+    WordedSchema,
+    documented,
+    text,
+)
 from api.schema.host import LOGIN, PORT, WORD
 from dag.host import Host
 
@@ -41,9 +52,16 @@ class HostImport(RequestSchema):
     format = fields.String(
         required=True,
         validate=validate.OneOf(FORMATS, error=f"must be one of {', '.join(FORMATS)}"),
+        metadata=documented("How the inventory is written; Ansible's are ini and yaml."),
     )
-    content = fields.String(required=True)
-    profile = text(WORD)
-    zone = text(WORD)
-    user = text(LOGIN)
-    dryRun = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    content = fields.String(required=True, metadata=documented("The inventory itself."))
+    profile = text(WORD, metadata=documented("The profile of hosts that name none."))
+    zone = text(WORD, metadata=documented("The zone of hosts that name none."))
+    user = text(LOGIN, metadata=documented("The SSH login of hosts that name none."))
+    dryRun = Flag(load_default=False, metadata=documented("Only tell what would be enrolled."))
+
+    example: ClassVar[Example] = {
+        "format": "csv",
+        "content": "address,name\n10.0.0.11,web-11\n10.0.0.12,web-12\n",
+        "zone": "default",
+    }

@@ -1,10 +1,10 @@
 """The query of the list of tasks."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.schema.field import LARGEST_ID, QueryWhole, text
+from api.schema.field import LARGEST_ID, Example, QueryWhole, Words, documented, text
 from api.schema.page import Page
 from dag.catalogue import TaskFilter
 from dag.state import TaskStatus
@@ -12,20 +12,6 @@ from dag.state import TaskStatus
 TYPES = ("MANUAL", "SCHEDULED", "SYS_SCHEDULED")
 # Ids are given in the order of submission, and a task starts when it is submitted.
 SORTED_BY = ("id", "startTime", "createTime")
-
-
-class Words(fields.Field[tuple[str, ...]]):
-    """A comma list of some of these words, or the name given more than once."""
-
-    def __init__(self, known: tuple[str, ...], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._known = known
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        words = [word.strip() for word in (value if isinstance(value, str) else ",".join(value)).split(",")]
-        if any(word and word not in self._known for word in words):
-            raise ValidationError(f"must be some of {', '.join(self._known)}")
-        return tuple(word for word in words if word)
 
 
 class TaskPage(Page):
@@ -37,12 +23,21 @@ class TaskPage(Page):
             [name + order for name in SORTED_BY for order in ("", ",asc", ",desc")],
             error=f'must be one of {", ".join(SORTED_BY)}, then ",asc" or ",desc"',
         ),
+        metadata=documented("Ids are given in the order of submission, so all of these sort alike."),
     )
-    status = Words(tuple(TaskStatus), load_default=())
-    type = Words(TYPES, load_default=())
-    hostId = QueryWhole(1, LARGEST_ID)
-    keyword = text(load_default="")
-    name = text(load_default="")
+    status = Words(tuple(TaskStatus), load_default=(), metadata=documented("Only tasks in one of these states."))
+    type = Words(TYPES, load_default=(), metadata=documented("Only such tasks; nothing is scheduled yet."))
+    hostId = QueryWhole(1, LARGEST_ID, metadata=documented("Only tasks that name this host."))
+    keyword = text(load_default="", metadata=documented("Only tasks whose name has this in it, in any case."))
+    name = text(load_default="", metadata=documented("The same as keyword."))
+
+    example: ClassVar[Example] = {
+        "page": "1",
+        "size": "2",
+        "sort": "id,desc",
+        "status": "FAILED,RUNNING",
+        "hostId": "1",
+    }
 
     @post_load
     def wanted(self, query: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
