@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
@@ -26,6 +26,7 @@ from dag.registry import HostRegistry
 from dag.roster import Roster
 from dag.scheduler import Scheduler, SchedulerLimits
 from dag.store import Store
+from workers.action.action import Action
 from workers.app import create_celery
 from workers.publisher import CeleryPublisher
 
@@ -171,16 +172,20 @@ def limits(settings: Settings) -> SchedulerLimits:
     )
 
 
-def run_worker(settings: Settings) -> None:
-    """Run nodes until SIGTERM: what runs is finished, a second one gives it up."""
+def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) -> None:
+    """Run nodes until SIGTERM: what runs is finished, a second one gives it up.
+
+    `actions` take the place of the shipped ones, under the same names (a benchmark's do nothing).
+    """
     # Fabric takes a while to import, which the other processes need not wait for.
     from workers import process
+    from workers.action.registry import ACTIONS
     from workers.remote.error import KeyFileError
 
     redis = open_redis(settings)
     seconds = min(settings.redis.timeout_seconds, HEARTBEAT_TIMEOUT_SECONDS)
     impatient = _client(settings, seconds, Retry(NoBackoff(), 1))
     try:
-        process.run_worker(settings, redis, impatient)
+        process.run_worker(settings, redis, impatient, actions or ACTIONS)
     except KeyFileError as error:
         raise UsageError(str(error)) from None

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
+from workers.action.action import Action
 from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
@@ -51,11 +53,11 @@ def run_of(message: dict[str, Any]) -> Run:
     return Run(message["task"], message["offset"], message["attempt"], message["host"], message["index"])
 
 
-def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
+def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapping[str, Action] = ACTIONS) -> None:
     """Run a worker in this process until SIGTERM: what runs is finished, a second one gives it up.
 
     `impatient` is a client of the same Redis whose calls end within a second or two: the heartbeat must be able to try
-    again within a lease.
+    again within a lease. `actions` must have the names of the shipped ones.
     """
     name = worker_name(settings.worker.zone)
     engine = settings.engine
@@ -66,7 +68,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis) -> None:
     folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, ACTIONS, UNDOS, held, name, folder))
+    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder))
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
     register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
     presence = Presence(name, settings, held)
