@@ -1,15 +1,19 @@
 """Makes the Flask app."""
 
 from flask import Flask, Response
+from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
 from api import envelope, error, trail
 from api.access import open_access
 from api.codec import OrjsonProvider
+from api.conditional import CACHED
+from api.follower import Followers
 from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
+from api.resource.events import events
 from api.resource.health import health
 from api.resource.host_import import host_import
 from api.resource.hosts import hosts
@@ -25,6 +29,18 @@ from dag.registry import HostRegistry
 from dag.store import Store
 
 PREFIX = "/api/v2"
+# JSON beyond a packet's size, also where it is sent in parts; streams of events are not held up by it. Of the 23 MB of
+# a task of 10,000 hosts zstd makes 0.3 MB in 10 ms, gzip 1.1 MB in 45 ms (level 6: 0.9 MB in 100 ms).
+COMPRESSION = {
+    "COMPRESS_ALGORITHM": ["zstd", "gzip"],
+    "COMPRESS_ALGORITHM_STREAMING": ["zstd", "gzip"],
+    "COMPRESS_MIMETYPES": ["application/json"],
+    "COMPRESS_MIN_SIZE": 1400,
+    "COMPRESS_LEVEL": 1,
+    "COMPRESS_ZSTD_LEVEL": 1,
+    # The routes answer 304 by themselves, before the work is done.
+    "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
+}
 
 
 class MusterFlask(Flask):
@@ -43,16 +59,19 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
+    app.config.update(COMPRESSION)
     access, watch = open_access(users, settings.api), Watch(store, registry, settings.api)
-    app.extensions[NAME] = Services(store, registry, users, access, settings, watch)
+    followers = Followers(store, settings.api.streams)
+    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False
     app.before_request(envelope.open_call)
     app.after_request(_guard_answer)
     app.after_request(trail.record)
+    Compress(app)
     error.register(app)
-    for blueprint in (agents, processes, hosts, host_import, tasks, user_routes, tokens, access_keys, audit):
+    for blueprint in (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
     app.register_blueprint(health)
@@ -63,7 +82,8 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
 
 
 def _guard_answer(response: Response) -> Response:
-    """Keep answers, which are for one caller and one moment, out of caches."""
-    response.headers["Cache-Control"] = "no-store"
+    """Keep answers, which are for one caller and one moment, out of caches, unless their route knows better."""
+    if response.headers.get("Cache-Control") != CACHED:
+        response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

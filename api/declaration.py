@@ -83,9 +83,12 @@ def takes_nothing(route: View[P]) -> View[P]:
     return _declared(reading, body=Nothing)
 
 
-def answers(data: type[Schema] | None = None, raises: tuple[Error, ...] = ()) -> Callable[[View[P]], View[P]]:
+def answers(
+    data: type[Schema] | None = None, raises: tuple[Error, ...] = (), *, is_conditional: bool = False
+) -> Callable[[View[P]], View[P]]:
     """Document that the route answers with such `data` (None: with none), or refuses by these errors of its own."""
-    return lambda route: _declared(route, data=data, raises=raises, is_complete=True)
+    words = {"data": data, "raises": raises, "is_conditional": is_conditional}
+    return lambda route: _declared(route, **words, is_complete=True)
 
 
 def answers_file(

@@ -16,8 +16,8 @@ from dag.task import Node, Task
 MOST_IN_MEMORY = 8 * 1024 * 1024
 
 
-def pack(store: Store, task: Task, detail: dict[str, Any]) -> IO[bytes]:
-    """Return the zip, open at its beginning; `detail` is the task as GET shows it.
+def pack(store: Store, task: Task, detail: dict[str, Any], subtasks: list[dict[str, Any]]) -> IO[bytes]:
+    """Return the zip, open at its beginning; `detail` and `subtasks` are the task as GET shows it.
 
     It has `task.json`, `subtasks.json`, and `logs/<stage>/host-<id>-subtask-<id>.log` for each subtask that has run.
 
@@ -27,8 +27,8 @@ def pack(store: Store, task: Task, detail: dict[str, Any]) -> IO[bytes]:
     with ExitStack() as undone:
         file = undone.enter_context(tempfile.SpooledTemporaryFile(MOST_IN_MEMORY))
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("task.json", _json({name: value for name, value in detail.items() if name != "subtasks"}))
-            archive.writestr("subtasks.json", _json(detail["subtasks"]))
+            archive.writestr("task.json", _json(detail))
+            archive.writestr("subtasks.json", _json(subtasks))
             for node, text in each_log(store, task):
                 archive.writestr(_log_name(node), text)
         file.seek(0)

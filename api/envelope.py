@@ -55,7 +55,7 @@ def server_name() -> str:
 def success(data: Any = None) -> Response:
     """Return a 200 with `data`; a call that has nothing to tell has no `data`."""
     body = {} if data is None else {"data": data}
-    return current_app.make_response(current_app.json.response({**body, **_frame(200)}))
+    return current_app.make_response(current_app.json.response({**body, **frame(200)}))
 
 
 def failure(refusal: Refusal) -> Response:
@@ -65,7 +65,7 @@ def failure(refusal: Refusal) -> Response:
         error["target"] = refusal.target
     if refusal.sub_errors:
         error["subErrors"] = [_sub_error(sub) for sub in refusal.sub_errors[:MOST_SHOWN]]
-    response = current_app.make_response(current_app.json.response({"error": error, **_frame(refusal.status)}))
+    response = current_app.make_response(current_app.json.response({"error": error, **frame(refusal.status)}))
     response.status_code = refusal.status
     response.headers.update(refusal.headers)
     return response
@@ -75,7 +75,8 @@ def _sub_error(sub: SubError) -> dict[str, Any]:
     return {"object": sub.object, "field": sub.field, "rejectedValue": sub.rejected, "message": sub.message}
 
 
-def _frame(status: int) -> dict[str, Any]:
+def frame(status: int) -> dict[str, Any]:
+    """Return what stands around the data, or the error, of an answer that is given now."""
     return {
         "duration": round((time.perf_counter() - g.began) * 1000),
         "server": server_name(),

@@ -31,6 +31,7 @@ from dag.error import (
     PartitionMismatch,
     RollbackProhibited,
     StoreUnavailable,
+    TooManyFollowing,
     TooManyWaiting,
     Unanswered,
     UnknownHosts,
@@ -190,6 +191,7 @@ MAPPED: dict[type[MusterError], Answer] = {
     AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
     UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
     TooManyWaiting: answered(UNEXPECTED, 503, _later),
+    TooManyFollowing: answered(UNEXPECTED, 503, _later),
     InventoryError: answered(ILLEGAL_ARGUMENT, 400, _inventory),
     PartitionMismatch: _UNEXPECTED,
 }

@@ -6,14 +6,12 @@ from api.instant import iso, iso_or_none
 from dag.brief import TaskBrief
 from dag.host import Host
 from dag.state import NodeStatus, Operation, TaskStatus
-from dag.task import Node, Task
+from dag.task import Node, TaskHead
 
 
-def submission(task: Task) -> dict[str, Any]:
-    """Return the answer of an asynchronous call: the sample response's keys, with context, creator a string.
-
-    It shows the task as it was submitted, though a fast worker may have begun already: RUNNING, the first
-    nodes READY (PENDING where their host is busy with an earlier task), the rest PENDING.
+def submission(task: TaskHead) -> dict[str, Any]:
+    """Return the answer of an asynchronous call without its subtasks: the sample response's keys, with context, creator
+    a string. It shows the task as it was submitted, RUNNING, though a fast worker may have begun already.
     """
     return {
         "context": _context(task),
@@ -25,13 +23,12 @@ def submission(task: Task) -> dict[str, Any]:
         "operation": Operation.EXECUTE.value,
         "startTime": iso(task.started_at),
         "status": TaskStatus.RUNNING.value,
-        "subtasks": [_as_submitted(node) for node in task.nodes],
         "taskDefinitionId": -1,
         "type": "MANUAL",
     }
 
 
-def _context(task: Task) -> dict[str, Any]:
+def _context(task: TaskHead) -> dict[str, Any]:
     strings = {"prohibit_rollback": "true" if task.prohibit_rollback else "false"}
     lists: dict[str, list[str]] = {}
     if task.single:
@@ -41,22 +38,26 @@ def _context(task: Task) -> dict[str, Any]:
     return {"listMap": lists, "parallel": False, "parallelIdx": -1, "stringMap": strings}
 
 
-def _host(task: Task) -> dict[str, int]:
+def _host(task: TaskHead) -> dict[str, int]:
     """Return the `hostId` that a task on a single host has at its top level."""
     return {"hostId": task.host_ids[0]} if task.single else {}
 
 
-def _as_submitted(node: Node) -> dict[str, Any]:
+def submitted(node: Node, _created_at: int) -> dict[str, Any]:
+    """Return one subtask as it was submitted: the first nodes READY (PENDING where their host is busy with an earlier
+    task), the rest PENDING.
+    """
     begun = not node.upstreams and node.status is not NodeStatus.PENDING
     status = NodeStatus.READY if begun else NodeStatus.PENDING
     return _subtask(node, status, Operation.EXECUTE, 1)
 
 
-def detail(task: Task, creator_id: int) -> dict[str, Any]:
-    """Return a task as GET shows it: creator an object, no context, and the times; those to come are null."""
-    created = iso(task.created_at)
+def detail(task: TaskHead, creator_id: int) -> dict[str, Any]:
+    """Return a task as GET shows it, without its subtasks: creator an object, no context, and the times; those to come
+    are null.
+    """
     return {
-        "createTime": created,
+        "createTime": iso(task.created_at),
         "creator": {"id": creator_id, "name": task.creator},
         "executor": task.executor,
         "finishTime": iso_or_none(task.finished_at),
@@ -67,7 +68,6 @@ def detail(task: Task, creator_id: int) -> dict[str, Any]:
         "prohibitRollback": task.prohibit_rollback,
         "startTime": iso(task.started_at),
         "status": task.status.value,
-        "subtasks": [_detailed(node, created) for node in task.nodes],
         "taskDefinitionId": -1,
         "type": "MANUAL",
     }
@@ -75,7 +75,12 @@ def detail(task: Task, creator_id: int) -> dict[str, Any]:
 
 def subtask(node: Node, created_at: int) -> dict[str, Any]:
     """Return one subtask as the detail of its task shows it; `created_at` is the task's."""
-    return _detailed(node, iso(created_at))
+    shape = _subtask(node, node.status, node.operation, node.run_time)
+    shape["createTime"] = iso(created_at)
+    shape["executor"] = node.executor
+    shape["finishTime"] = iso_or_none(node.finished_at)
+    shape["startTime"] = iso_or_none(node.started_at)
+    return shape
 
 
 def brief(task: TaskBrief, creator_id: int) -> dict[str, Any]:
@@ -99,15 +104,6 @@ def brief(task: TaskBrief, creator_id: int) -> dict[str, Any]:
             for node in task.nodes
         ],
     }
-
-
-def _detailed(node: Node, created: str) -> dict[str, Any]:
-    shape = _subtask(node, node.status, node.operation, node.run_time)
-    shape["createTime"] = created
-    shape["executor"] = node.executor
-    shape["finishTime"] = iso_or_none(node.finished_at)
-    shape["startTime"] = iso_or_none(node.started_at)
-    return shape
 
 
 def _subtask(node: Node, status: NodeStatus, operation: Operation, run_time: int) -> dict[str, Any]:

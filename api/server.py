@@ -14,6 +14,12 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 GRACEFUL_SECONDS = 3
 
 _time_left = threading.local()
+_ending = threading.Event()
+
+
+def is_ending() -> bool:
+    """Tell whether this process has been asked to end: what lasts is to come to its end."""
+    return _ending.is_set()
 
 
 class TimeLimit:
@@ -53,6 +59,11 @@ class LimitedWorker(ThreadWorker):
             with self._limits_lock:
                 del self._limits[conn]
             _time_left.limit = None
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop (SIGTERM): finish what runs; streams end by themselves."""
+        _ending.set()
+        super().handle_exit(sig, frame)
 
     def notify(self) -> None:
         """Tell the arbiter that this process lives; called by the main thread at least once a second."""

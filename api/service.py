@@ -6,6 +6,7 @@ from typing import cast
 from flask import current_app
 
 from api.access import Access
+from api.follower import Followers
 from api.user import UserStore
 from api.watch import Watch
 from config.settings import Settings
@@ -17,7 +18,7 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, the settings of one app, and its way to wait for hosts."""
+    """The tasks, the hosts, the users, who may call, the settings of one app, who waits and follows."""
 
     store: Store
     registry: HostRegistry
@@ -25,6 +26,7 @@ class Services:
     access: Access
     settings: Settings
     watch: Watch
+    followers: Followers
 
 
 def services() -> Services:

@@ -105,7 +105,7 @@ def run_api(settings: Settings) -> None:
         app,
         api.host,
         port,
-        api.threads,
+        api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
     )

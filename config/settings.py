@@ -34,6 +34,7 @@ class ApiSettings:
     host: str = option("127.0.0.1", "address", "loopback unless you say otherwise: put TLS in front of it")
     port: int = option(8480, "TCP port", "where the API listens", least=0, most=MOST_PORT)
     threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
+    streams: int = option(16, "streams", "of events at once; each holds one more thread, not one of these", least=1)
     max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
     max_body_bytes: int = option(
         4 * 1024 * 1024, "bytes", "10,000 host ids are 0.2 MB; a host with variables 1 kB", least=1024

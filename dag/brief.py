@@ -6,8 +6,9 @@ from typing import Any
 
 from dag.graph import Graph
 from dag.script import translated
+from dag.snapshot import read_record, unpack_stages
 from dag.state import NodeStatus, Operation, TaskStatus
-from dag.store import Store, read_record, unpack_stages
+from dag.store import Store
 
 # Subtasks that one page shows. Ten tasks of 10,000 hosts each would else be an answer of 50 MB.
 MOST_NODES = 20_000

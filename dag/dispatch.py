@@ -9,8 +9,9 @@ from redis.exceptions import ResponseError
 
 from dag.log import head_line
 from dag.script import translated
+from dag.snapshot import unpack_stages
 from dag.state import Operation
-from dag.store import HOSTS_A_CHUNK, Store, unpack_stages
+from dag.store import HOSTS_A_CHUNK, Store
 from dag.task import Stage
 
 GROUP = "schedulers"

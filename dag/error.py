@@ -92,5 +92,9 @@ class UnknownProcess(MusterError):
         super().__init__(f"The agent of host {host_id} has no process {process_id}.")
 
 
+class TooManyFollowing(MusterError):
+    """As many callers follow tasks as may do so at once; try again, or ask for the task now and then."""
+
+
 class TooManyWaiting(MusterError):
     """As many calls wait for hosts as may do so at once; try again."""

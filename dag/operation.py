@@ -14,8 +14,9 @@ from typing import Any
 from dag.error import IllegalState, RollbackProhibited, StoreUnavailable, UnknownTask
 from dag.log import head_line
 from dag.script import translated
+from dag.snapshot import unpack_stages
 from dag.state import NodeStatus, Operation, TaskStatus
-from dag.store import Store, unpack_stages
+from dag.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dag.script import translated
 from dag.state import NodeStatus, TaskStatus
 from dag.store import Store
+from dag.summary import last_line
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.02, 0.25
 
@@ -40,4 +41,4 @@ def last_words(store: Store, task_id: int) -> str:
     """Return the last line of the log of each node that failed: why the task did."""
     task = store.load(task_id)
     logs = [store.logs(task_id, node.id) for node in task.nodes if node.status is NodeStatus.FAILED]
-    return "; ".join(log.rstrip().rpartition("\n")[2] for log in logs if log)
+    return "; ".join(last_line(log) for log in logs if log)

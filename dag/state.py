@@ -24,7 +24,7 @@ class NodeStatus(StrEnum):
     @classmethod
     def from_letter(cls, letter: str) -> "NodeStatus":
         """Return the status that the byte stands for; KeyError for an unknown one."""
-        return _STATUSES[letter]
+        return STATUS_OF[letter]
 
 
 _LETTERS = {
@@ -36,7 +36,7 @@ _LETTERS = {
     NodeStatus.SUCCESSFUL: "S",
 }
 # W: all that it hangs on is done, and it waits until its task, which goes on, has its hosts again.
-_STATUSES = {letter: status for status, letter in _LETTERS.items()} | {"W": NodeStatus.PENDING}
+STATUS_OF = {letter: status for status, letter in _LETTERS.items()} | {"W": NodeStatus.PENDING}
 # Of nodes that may run as soon as a worker takes them, or their task has its hosts.
 WAITING_LETTERS = "RW"
 

@@ -8,23 +8,34 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis import Redis
 
 from dag.durable import Disk
 from dag.error import StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
-from dag.graph import Graph, Place
+from dag.graph import Graph
 from dag.key import Keys
 from dag.script import Scripts, translated
-from dag.state import WAITING_LETTERS, NodeStatus, Operation, TaskStatus
-from dag.task import Definition, Node, Scope, Stage, Task
+from dag.snapshot import (
+    NO_VERSION,
+    Snapshot,
+    TaskVersion,
+    make_node,
+    pack_stages,
+    parse_task,
+    read_record,
+    unpack_stages,
+)
+from dag.state import Operation
+from dag.task import Definition, Node, Scope, Task
 
 log = logging.getLogger(__name__)
 
 # Tickets given by one script call: about 1 ms of Redis's time, so that no caller waits behind a large task.
 HOSTS_A_CHUNK = 500
+# Hosts that one call looks for: about 2 ms.
+HOSTS_A_LOOK = 5000
 # A task that goes on has more to look at on each of its hosts: about 2 ms.
 HOSTS_A_READMISSION = 250
 
@@ -34,23 +45,6 @@ Clock = Callable[[], str]
 def server_clock() -> str:
     """Leave the time to Redis: one clock for all processes."""
     return ""
-
-
-def pack_stages(stages: Sequence[Stage]) -> str:
-    """Return the stages as JSON, so that a task under way keeps its own when a definition changes."""
-    return json.dumps(
-        [[s.name, s.class_name, s.series_id, s.timeout_seconds, s.action, s.scope, s.prohibit_rollback] for s in stages]
-    )
-
-
-# A page shows up to 2,000 tasks of a few definitions.
-@lru_cache(maxsize=64)
-def unpack_stages(text: str) -> tuple[Stage, ...]:
-    """Return what `pack_stages` packed."""
-    return tuple(
-        Stage(name, class_name, series, timeout, action, Scope(scope), prohibit)
-        for name, class_name, series, timeout, action, scope, prohibit in json.loads(text)
-    )
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ class Store:
         task_id = self._create(definition, host_ids, creator, executor, trace_id)
         self.disk.confirm()
         try:
-            self.admit_waiting(task_id)
+            self.admit_waiting(task_id, host_ids)
         except StoreUnavailable as error:
             log.warning("task %s is written; a scheduler gives it its hosts: %s", task_id, error)
         return task_id
@@ -144,11 +138,15 @@ class Store:
         self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)
         return task_id
 
-    def admit_waiting(self, until_task: int | None = None) -> None:
+    def admit_waiting(self, until_task: int | None = None, hosts: Sequence[int] = ()) -> None:
         """Give hosts their tickets, oldest submission first, until `until_task` (or every task) is through.
+
+        Who knows the hosts of that task and that it is a new one may tell: mostly nobody else waits, and one call does.
 
         A task that goes on after its end stands in the same list, and so queues up like a new one.
         """
+        if until_task and 0 < len(hosts) <= HOSTS_A_CHUNK and self._admit_chunk(until_task, 0, 1, hosts):
+            return
         while True:
             with translated():
                 head = self.redis.lindex(self.keys.admission, 0)
@@ -178,7 +176,7 @@ class Store:
                 return  # another process is ahead of us with the same task
             at += len(chunk)
 
-    def _admit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:
+    def _admit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[int | str]) -> bool:
         keys = self.keys
         names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
         names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
@@ -190,11 +188,12 @@ class Store:
         return bool(self.scripts.call("readmit", names, task_id, at, last, self.clock(), *hosts))
 
     def _check_hosts(self, host_ids: Sequence[int]) -> None:
-        with translated():
-            known = self.redis.hmget(self.keys.hosts, [str(host) for host in host_ids])
-        missing = [host for host, text in zip(host_ids, known, strict=True) if text is None]
+        missing: list[str] = []
+        for at in range(0, len(host_ids), HOSTS_A_LOOK):
+            text = ",".join(map(str, host_ids[at : at + HOSTS_A_LOOK]))
+            missing += self.scripts.call("missing", [self.keys.hosts], text)
         if missing:
-            raise UnknownHosts(missing)
+            raise UnknownHosts(list(map(int, missing)))
 
     def _allocate(self, nodes: int) -> tuple[int, int]:
         with translated(), self.redis.pipeline(transaction=False) as pipe:
@@ -210,15 +209,51 @@ class Store:
             UnknownTask: there is none of this id.
             StoreUnavailable: Redis is away.
         """
-        keys = self.keys
+        snapshot, records = self.read_whole(task_id)
+        return Task(**vars(snapshot.head), nodes=list(snapshot.nodes(records)))
+
+    def read(self, task_id: int) -> Snapshot:
+        """Return the task as it stands; 0.1 MB of Redis's at most, whatever its size.
+
+        Raises:
+            UnknownTask: there is none of this id.
+            StoreUnavailable: Redis is away.
+        """
+        return self._read(task_id, lambda _pipe: None)[0]
+
+    def read_whole(self, task_id: int) -> tuple[Snapshot, dict[str, str]]:
+        """Return the task and, of the same moment, the records of its nodes by offset; the same errors as `read`."""
+        return self._read(task_id, lambda pipe: pipe.hgetall(self.keys.nodes(task_id)))
+
+    def read_nodes(self, task_id: int, offsets: Sequence[int]) -> tuple[Snapshot, dict[str, str]]:
+        """Return the task and, of the same moment, the records of these nodes; the same errors as `read`."""
+        names = list(map(str, offsets))
+        if not names:
+            return self.read(task_id), {}
+        snapshot, texts = self._read(task_id, lambda pipe: pipe.hmget(self.keys.nodes(task_id), names))
+        return snapshot, {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+
+    def versions(self, task_ids: Sequence[int]) -> list[TaskVersion | None]:
+        """Return how each of the tasks can be told from what it was before, None where there is none of this id.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        with translated(), self.redis.pipeline(transaction=False) as pipe:
+            for task_id in task_ids:
+                pipe.hmget(self.keys.task(task_id), "created", "version", "creator")
+            rows = pipe.execute()
+        return [TaskVersion(created, version or NO_VERSION, by) if created else None for created, version, by in rows]
+
+    def _read(self, task_id: int, ask: Callable[[Any], object]) -> tuple[Snapshot, Any]:
         with translated(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(keys.task(task_id))
-            pipe.get(keys.status(task_id))
-            pipe.hgetall(keys.nodes(task_id))
-            fields, letters, records = pipe.execute()
-        if not fields:
+            pipe.hgetall(self.keys.task(task_id))
+            pipe.get(self.keys.status(task_id))
+            ask(pipe)
+            fields, letters, *more = pipe.execute()
+        if not fields or letters is None:
             raise UnknownTask(task_id)
-        return _task(task_id, fields, letters, records)
+        return parse_task(task_id, fields, letters), more[0] if more else None
 
     def load_node(self, task_id: int, subtask_id: int) -> tuple[Node, int]:
         """Return one node, without reading the others, and when its task was created (ms since the epoch).
@@ -237,7 +272,7 @@ class Store:
         number, inner = at.graph.place(at.offset)
         place = at.graph.stages[number], number, inner, at.offset
         record = read_record(text, letter, at.operation)
-        return _node(at.graph, at.host_ids, at.single, place, letter, record), at.created_at
+        return make_node(at.graph, at.host_ids, at.single, place, letter, record), at.created_at
 
     def locate(self, task_id: int, subtask_id: int) -> Location:
         """Return where the node stands in its task.
@@ -277,78 +312,3 @@ class Store:
             names = [f"{offset}:{attempt}" for attempt in range(1, newest + 1)]
             texts = self.redis.hmget(keys.log(task_id), names) if names else []
         return "".join(text for text in texts if text)
-
-
-def _task(task_id: int, fields: dict[str, str], letters: str, records: dict[str, str]) -> Task:
-    hosts = tuple(map(int, fields["hosts"].split(",")))
-    graph = Graph(unpack_stages(fields["stages"]), len(hosts), int(fields["base"]))
-    operation, single = Operation(fields["operation"]), fields.get("single") == "1"
-    return Task(
-        id=task_id,
-        name=fields["name"],
-        creator=fields["creator"],
-        executor=fields["executor"],
-        operation=operation,
-        status=TaskStatus(fields["status"]),
-        created_at=int(fields["created"]),
-        started_at=int(fields["started"]),
-        finished_at=_ms(fields.get("finished", "")),
-        prohibit_rollback=fields["prohibit_rollback"] == "1",
-        host_ids=hosts,
-        trace_id=fields["trace"],
-        nodes=[
-            _node(graph, hosts, single, place, letter, read_record(records.get(str(place[3])), letter, operation))
-            for place, letter in zip(graph.offsets(), letters, strict=True)
-        ],
-        single=single,
-        parameters=json.loads(fields.get("parameters", "{}")),
-    )
-
-
-class Record(NamedTuple):
-    """What is stored of a node's last run, or, where it is to run again, of the next (times: ms since the epoch)."""
-
-    attempt: int = 1
-    run: int = 1
-    operation: Operation = Operation.EXECUTE
-    started_at: int | None = None
-    finished_at: int | None = None
-    executor: str = ""
-
-
-def _node(graph: Graph, hosts: Sequence[int], single: bool, place: Place, letter: str, record: Record) -> Node:
-    stage, number, inner, offset = place
-    attempt, run, operation, started, finished, executor = record
-    per_host = stage.scope is Scope.HOST
-    return Node(
-        graph.base + offset,
-        stage,
-        inner if per_host and not single else -1,
-        hosts[inner] if per_host else None,
-        NodeStatus.from_letter(letter),
-        operation,
-        attempt,
-        run,
-        executor,
-        started,
-        finished,
-        graph.upstreams(number, inner),
-        graph.downstreams(number, inner),
-    )
-
-
-def read_record(text: str | None, letter: str, asked: Operation) -> Record:
-    """Return the record of a node (see node.lua) of this letter, in a task that does `asked`."""
-    if text is None:
-        return Record()
-    attempt, run, operation, started, finished, _token, _lost, executor = text.split("|", 7)
-    if letter in WAITING_LETTERS and finished:
-        # Of its last run; dispatch.lua writes the record of the next when it hands the node out.
-        if asked is Operation.ROLLBACK:
-            return Record(int(attempt), int(run), asked)
-        return Record(int(attempt), int(run) + 1, Operation.RETRY)
-    return Record(int(attempt), int(run), Operation(operation), _ms(started), _ms(finished), executor)
-
-
-def _ms(text: str) -> int | None:
-    return int(text) if text else None

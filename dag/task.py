@@ -76,11 +76,8 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A whole task with its nodes in the order of their stages; times are ms since the epoch.
-
-    `single` and `parameters` are its definition's.
-    """
+class TaskHead:
+    """A task without its nodes; times are ms since the epoch. `single` and `parameters` are its definition's."""
 
     id: int
     name: str
@@ -94,6 +91,12 @@ class Task:
     prohibit_rollback: bool
     host_ids: tuple[int, ...]
     trace_id: str
-    nodes: list[Node]
     single: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task(TaskHead):
+    """A whole task, with its nodes in the order of their stages."""
+
+    nodes: list[Node] = field(default_factory=list)

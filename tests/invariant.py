@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from dag.graph import Graph
-from dag.store import Store, unpack_stages
+from dag.snapshot import unpack_stages
+from dag.store import Store
 from dag.task import Scope
 
 

@@ -2,14 +2,15 @@
 
 from flask import Blueprint, Response, g
 
-from api import render
 from api.auth import caller, require
-from api.declaration import answers, takes_hosts, takes_nothing
-from api.envelope import server_name, success
+from api.declaration import answers, takes_hosts, takes_nothing, takes_query
+from api.envelope import server_name
 from api.schema.answer_task import SubmittedTask
 from api.schema.host_id import HostIds
+from api.schema.view import SubmissionView, View
 from api.service import services
 from api.user import Permission
+from api.view import SUBMISSION, show
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.batch_stop import BATCH_STOP
 from dag.definition.restart import RESTART
@@ -23,37 +24,41 @@ agents = Blueprint("agents", __name__)
 @agents.post("/compute/hosts/batchRestartAgents")
 @require(Permission.HOST_MANAGER)
 @answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_query(SubmissionView)
 @takes_hosts(HostIds)
-def batch_restart_agents(ids: list[int]) -> Response:
+def batch_restart_agents(ids: list[int], view: View) -> Response:
     """Submit a restart of the agents of all hosts named, and answer with the task."""
-    return _submitted(BATCH_RESTART, ids)
+    return _submitted(BATCH_RESTART, ids, view)
 
 
 @agents.post("/compute/hosts/batchStopAgents")
 @require(Permission.HOST_MANAGER)
 @answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_query(SubmissionView)
 @takes_hosts(HostIds)
-def batch_stop_agents(ids: list[int]) -> Response:
+def batch_stop_agents(ids: list[int], view: View) -> Response:
     """Submit a stop of the agents of all hosts named, and answer with the task."""
-    return _submitted(BATCH_STOP, ids)
+    return _submitted(BATCH_STOP, ids, view)
 
 
 @agents.post("/compute/hosts/<id:host_id>/agent/restart")
 @require(Permission.HOST_MANAGER)
 @answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_query(SubmissionView)
 @takes_nothing
-def restart_agent(host_id: int) -> Response:
+def restart_agent(view: View, host_id: int) -> Response:
     """Submit a restart of the agent of one host, and answer with the task."""
-    return _submitted(RESTART, [host_id])
+    return _submitted(RESTART, [host_id], view)
 
 
 @agents.post("/compute/hosts/<id:host_id>/agent/stop")
 @require(Permission.HOST_MANAGER)
 @answers(SubmittedTask, raises=(UnknownHosts,))
+@takes_query(SubmissionView)
 @takes_nothing
-def stop_agent(host_id: int) -> Response:
+def stop_agent(view: View, host_id: int) -> Response:
     """Submit a stop of the agent of one host, and answer with the task."""
-    return _submitted(STOP, [host_id])
+    return _submitted(STOP, [host_id], view)
 
 
 def submit(definition: Definition, hosts: list[int]) -> int:
@@ -62,5 +67,5 @@ def submit(definition: Definition, hosts: list[int]) -> int:
     return services().store.submit(definition, hosts, **who)
 
 
-def _submitted(definition: Definition, hosts: list[int]) -> Response:
-    return success(render.submission(services().store.load(submit(definition, hosts))))
+def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:
+    return show(submit(definition, hosts), SUBMISSION, view)

@@ -10,18 +10,22 @@ from flask import Blueprint, Response, g, send_file
 
 from api import diagnosis, render
 from api.auth import caller, require
+from api.conditional import task_tag, tasks_tag, unless_known
 from api.declaration import answers, answers_file, takes_nothing, takes_query
 from api.envelope import success
 from api.schema.answer import UserReference, list_of, page_of
 from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail
 from api.schema.task import TaskPage
+from api.schema.view import SubtaskPage, TaskView, View
 from api.service import services
 from api.user import Permission
+from api.view import DETAIL, show, user_id
 from dag.brief import load_briefs
 from dag.catalogue import Catalogue
 from dag.error import IllegalState, RollbackProhibited, UnknownSubtask, UnknownTask
 from dag.operation import Operations
-from dag.task import Task
+from dag.state import NodeStatus
+from dag.summary import page_of_nodes
 
 tasks = Blueprint("tasks", __name__)
 log = structlog.get_logger()
@@ -31,7 +35,7 @@ SUBTASK_ERRORS = (UnknownTask, UnknownSubtask, IllegalState)
 
 @tasks.get("/tasks/instances")
 @require(Permission.TASK_VIEWER)
-@answers(page_of(TaskBrief))
+@answers(page_of(TaskBrief), is_conditional=True)
 @takes_query(TaskPage)
 def list_tasks(query: dict[str, Any]) -> Response:
     """Answer with one page of the tasks."""
@@ -42,10 +46,14 @@ def list_tasks(query: dict[str, Any]) -> Response:
         ids, total = Catalogue(store).page(
             query["filter"], page=query["page"], size=query["size"], descending=query["descending"]
         )
-    found = load_briefs(store, ids)
-    creators = {name: _user_id(name) for name in {task.creator for task in found}}
-    shown = [render.brief(task, creators[task.creator]) for task in found]
-    return success(render.page(shown, number=query["page"], size=query["size"], total=total))
+
+    def page() -> Response:
+        found = load_briefs(store, ids)
+        creators = {name: user_id(name) for name in {task.creator for task in found}}
+        shown = [render.brief(task, creators[task.creator]) for task in found]
+        return success(render.page(shown, number=query["page"], size=query["size"], total=total))
+
+    return unless_known(tasks_tag(store.versions(ids), ids, query["page"], query["size"], total), page)
 
 
 @tasks.get("/tasks/instances/creators")
@@ -54,16 +62,36 @@ def list_tasks(query: dict[str, Any]) -> Response:
 def list_creators() -> Response:
     """Answer with all who have created tasks."""
     names = Catalogue(services().store).creators()
-    return success({"contents": [{"id": _user_id(name), "name": name} for name in names]})
+    return success({"contents": [{"id": user_id(name), "name": name} for name in names]})
 
 
 @tasks.get("/tasks/instances/<id:task_id>")
 @tasks.get("/tasks/<id:task_id>")
 @require(Permission.TASK_VIEWER)
-@answers(TaskDetail, raises=(UnknownTask,))
-def get_task(task_id: int) -> Response:
-    """Answer with one task and all its subtasks."""
-    return success(_detail(services().store.load(task_id)))
+@answers(TaskDetail, raises=(UnknownTask,), is_conditional=True)
+@takes_query(TaskView)
+def get_task(view: View, task_id: int) -> Response:
+    """Answer with one task and all its subtasks, with some of its fields, or with a summary."""
+    return unless_known(task_tag(task_id, view.key), lambda: show(task_id, DETAIL, view))
+
+
+@tasks.get("/tasks/instances/<id:task_id>/subtasks")
+@require(Permission.TASK_VIEWER)
+@answers(page_of(Subtask), raises=(UnknownTask,), is_conditional=True)
+@takes_query(SubtaskPage)
+def list_subtasks(query: dict[str, Any], task_id: int) -> Response:
+    """Answer with one page of a task's subtasks."""
+    number, size, series_id = query["page"], query["size"], query.get("seriesId")
+    statuses = sorted(map(NodeStatus, query["status"]))
+
+    def page() -> Response:
+        nodes, total, created = page_of_nodes(
+            services().store, task_id, statuses=statuses, series_id=series_id, first=(number - 1) * size, size=size
+        )
+        shown = [render.subtask(node, created) for node in nodes]
+        return success(render.page(shown, number=number, size=size, total=total))
+
+    return unless_known(task_tag(task_id, number, size, series_id, statuses), page)
 
 
 @tasks.get("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/log")
@@ -82,30 +110,33 @@ def download_diagnosis(task_id: int) -> Response:
     """Answer with a zip of the task, its subtasks and every log."""
     store = services().store
     task = store.load(task_id)
-    file = diagnosis.pack(store, task, _detail(task))
+    subtasks = [render.subtask(node, task.created_at) for node in task.nodes]
+    file = diagnosis.pack(store, task, render.detail(task, user_id(task.creator)), subtasks)
     return send_file(file, "application/zip", as_attachment=True, download_name=f"task-{task_id}-diagnosis.zip")
 
 
 @tasks.post("/tasks/instances/<id:task_id>/retry")
 @require(Permission.TASK_MANAGER)
 @answers(TaskDetail, raises=(UnknownTask, IllegalState))
+@takes_query(TaskView)
 @takes_nothing
-def retry(task_id: int) -> Response:
+def retry(view: View, task_id: int) -> Response:
     """Run the FAILED subtasks of a FAILED task again, and answer with the task."""
     _operations().retry(task_id)
     _tell("task retried", task_id)
-    return success(_detail(services().store.load(task_id)))
+    return show(task_id, DETAIL, view)
 
 
 @tasks.post("/tasks/instances/<id:task_id>/rollback")
 @require(Permission.TASK_MANAGER)
 @answers(TaskDetail, raises=(UnknownTask, IllegalState, RollbackProhibited))
+@takes_query(TaskView)
 @takes_nothing
-def roll_back(task_id: int) -> Response:
+def roll_back(view: View, task_id: int) -> Response:
     """Undo what a FAILED task has done, and answer with the task."""
     _operations().roll_back(task_id)
     _tell("task rolled back", task_id)
-    return success(_detail(services().store.load(task_id)))
+    return show(task_id, DETAIL, view)
 
 
 @tasks.post("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/retry")
@@ -147,12 +178,3 @@ def _operations() -> Operations:
 
 def _tell(what: str, task_id: int, subtask_id: int | None = None) -> None:
     log.info(what, task=task_id, subtask=subtask_id, user=caller().name, trace_id=g.trace_id)
-
-
-def _detail(task: Task) -> dict[str, Any]:
-    return render.detail(task, _user_id(task.creator))
-
-
-def _user_id(name: str) -> int:
-    user = services().users.find(name)
-    return user.id if user else 0

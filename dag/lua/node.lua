@@ -44,11 +44,22 @@ local function set_letter(keys, offset, letter)
   note_change(keys, offset .. ' ' .. letter)
 end
 
+-- Nodes in a row have changed; so many a note that whoever reads it can tell each of them in one event.
+local NODES_A_NOTE = 500
+
+local function note_letters(keys, first, count, letter)
+  while count > 0 do
+    local now = math.min(count, NODES_A_NOTE)
+    local last = now > 1 and '-' .. digits(first + now - 1) or ''
+    note_change(keys, digits(first) .. last .. ' ' .. letter)
+    first, count = first + now, count - now
+  end
+end
+
 -- The same for many nodes in a row.
 local function set_letters(keys, first, count, letter)
   redis.call('SETRANGE', keys.status, first, string.rep(letter, count))
-  local last = count > 1 and '-' .. digits(first + count - 1) or ''
-  note_change(keys, digits(first) .. last .. ' ' .. letter)
+  note_letters(keys, first, count, letter)
 end
 
 -- Every node of one letter gets another; returns the letters from before, and how many have changed.
@@ -58,10 +69,13 @@ local function replace_letters(keys, from, to)
   redis.call('SET', keys.status, replaced)
   local runs = {}
   for first, last in string.gmatch(letters, '()' .. from .. '+()') do
-    runs[#runs + 1] = digits(first - 1) .. '-' .. digits(last - 2) .. ' ' .. to
-    if #runs > MOST_RUNS_NOTED then runs = {'*'} break end
+    runs[#runs + 1] = {first - 1, last - first}
+    if #runs > MOST_RUNS_NOTED then
+      note_change(keys, '*')
+      return letters, count
+    end
   end
-  for _, run in ipairs(runs) do note_change(keys, run) end
+  for _, run in ipairs(runs) do note_letters(keys, run[1], run[2], to) end
   return letters, count
 end
 

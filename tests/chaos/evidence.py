@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cli.demo import processes
 from dag.graph import Graph
+from dag.snapshot import unpack_stages
 from dag.state import TaskStatus
-from dag.store import Store, unpack_stages
+from dag.store import Store
 from dag.task import Scope
 from deploy.fleet.leftovers import find_processes
 

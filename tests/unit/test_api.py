@@ -335,7 +335,7 @@ def test_the_unexpected_tells_nothing_and_is_logged(api: Api, monkeypatch: pytes
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("inner workings")
 
-    monkeypatch.setattr(api.store, "load", broken)
+    monkeypatch.setattr(api.store, "versions", broken)
     with capture_logs() as lines:
         answer = api.get("/tasks/1")
     refused(answer, 500, 10010)

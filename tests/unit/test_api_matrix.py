@@ -32,6 +32,8 @@ MATRIX: dict[tuple[str, str], str] = {
     ("GET", "/tasks/instances/{id}"): Permission.TASK_VIEWER,
     ("GET", "/tasks/instances"): Permission.TASK_VIEWER,
     ("GET", "/tasks/instances/creators"): Permission.TASK_VIEWER,
+    ("GET", "/tasks/instances/{id}/subtasks"): Permission.TASK_VIEWER,
+    ("GET", "/tasks/instances/{id}/events"): Permission.TASK_VIEWER,
     ("GET", "/tasks/instances/{id}/subtasks/{id}/log"): Permission.TASK_VIEWER,
     ("POST", "/tasks/instances/{id}/downloadDiagnosis"): Permission.TASK_VIEWER,
     ("POST", "/tasks/instances/{id}/retry"): Permission.TASK_MANAGER,

@@ -21,7 +21,7 @@ LIMIT_SECONDS = 1
 PROGRAM = """
 import sys, threading, fakeredis
 from api.app import create_app
-from api.server import extend_time, serve
+from api.server import extend_time, is_ending, serve
 from api.user import Role, UserStore
 from config.settings import ApiSettings, Settings
 from dag.registry import HostRegistry
@@ -48,6 +48,15 @@ def stream():
             extend_time(1)
             wait(0.5)
             yield f"{number} "
+    return app.response_class(events())
+
+@app.get("/test/endless")
+def endless():
+    def events():
+        while not is_ending():
+            extend_time(1)
+            yield "still here "
+            wait(0.1)
     return app.response_class(events())
 
 serve(app, "127.0.0.1", int(sys.argv[1]), int(sys.argv[2]), timeout_seconds=int(sys.argv[3]),
@@ -116,6 +125,19 @@ def test_a_stream_has_more_time_at_each_event(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, port):
         answer = httpx.get(f"http://127.0.0.1:{port}/test/stream", trust_env=False, timeout=10)
     assert answer.text == "0 1 2 3 4 "
+
+
+def test_a_stream_ends_when_the_server_is_told_to(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path) as (process, port),
+        httpx.stream("GET", f"http://127.0.0.1:{port}/test/endless", trust_env=False, timeout=10) as answer,
+    ):
+        parts = answer.iter_text()
+        assert next(parts).startswith("still here ")
+        process.send_signal(signal.SIGTERM)
+        # To its proper end: httpx raises where a body is cut off.
+        assert set("".join(parts).split()) <= {"still", "here"}
+        assert process.wait(timeout=5) == 0
 
 
 def test_a_kept_connection_is_not_ended_between_requests(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_tickets_are_given_once_and_in_order(store: Store, redis: Redis, monkeyp
     """Two processes go on with the same submission, one of them late."""
     keys = store.keys
     with monkeypatch.context() as patch:
-        patch.setattr(store, "admit_waiting", lambda _until: None)
+        patch.setattr(store, "admit_waiting", lambda *_of: None)
         first, second = (store.submit(definition("h"), [1, 2, 3], **WHO) for _ in range(2))
 
     def admit(task: int, at: int, *hosts: int) -> int:
@@ -214,7 +214,7 @@ def test_a_submission_that_was_overtaken_is_admitted_too(store: Store, monkeypat
         given = allocate(nodes)
         monkeypatch.undo()
         with monkeypatch.context() as patch:
-            patch.setattr(store, "admit_waiting", lambda _until: None)
+            patch.setattr(store, "admit_waiting", lambda *_of: None)
             second.append(store.submit(definition("h"), [1], **WHO))
         return given
 

@@ -1,0 +1,60 @@
+"""How far a task is, in JSON: what `?view=summary` shows in place of the subtasks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.instant import iso
+from dag.snapshot import Snapshot
+from dag.state import NodeStatus
+from dag.summary import Failure, Progress, StageCount, count_stages, progress
+
+
+def summary(snapshot: Snapshot, failures: Sequence[Failure]) -> dict[str, Any]:
+    """Return counts by stage and status, progress and rate, and the first failures with their reasons."""
+    stages = count_stages(snapshot)
+    statuses = {status: sum(stage.statuses[status] for stage in stages) for status in NodeStatus}
+    return {
+        "stages": [_stage(stage) for stage in stages],
+        "statuses": named(statuses),
+        "progress": shape_of(progress(snapshot, statuses)),
+        "changeTime": iso(snapshot.changed_at),
+        "failed": [_failure(failure) for failure in failures],
+    }
+
+
+def shape_of(found: Progress) -> dict[str, Any]:
+    """Return done and total, the seconds that it took, subtasks a second, and how many seconds more (null: unknown)."""
+    left = found.seconds_left
+    return {
+        "done": found.done,
+        "total": found.total,
+        "seconds": round(found.seconds, 3),
+        "perSecond": round(found.per_second, 3),
+        "secondsLeft": None if left is None else round(left, 3),
+    }
+
+
+def _stage(count: StageCount) -> dict[str, Any]:
+    return {
+        "seriesId": count.stage.series_id,
+        "name": count.stage.name,
+        "total": count.total,
+        "statuses": named(count.statuses),
+    }
+
+
+def named(statuses: Mapping[NodeStatus, int]) -> dict[str, int]:
+    """Return counts under the contract's words."""
+    return {status.value: count for status, count in statuses.items()}
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    node = failure.node
+    return {
+        "id": node.id,
+        "name": node.stage.name,
+        "seriesId": node.stage.series_id,
+        "parallelIdx": node.parallel_idx,
+        "hostId": node.host_id,
+        "reason": failure.reason,
+    }
