@@ -1,11 +1,11 @@
-# make demo | make test | make chaos | make model | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make bench-api | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model clean
+.PHONY: demo test chaos model bench-api clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -23,6 +23,10 @@ chaos: $(READY)
 # Some ten thousand random steps of the engine against its model in plain Python; `make test` does some hundreds.
 model: $(READY)
 	HYPOTHESIS_PROFILE=nightly $(VENV)/bin/python -m pytest --timeout 0 tests/unit/test_engine_model.py
+
+# Latencies of the API, idle and while a large task runs; HOSTS is the size of that task (10000).
+bench-api: $(READY)
+	@$(VENV)/bin/python -m bench.api $(if $(filter-out 8,$(HOSTS)),--hosts $(HOSTS))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
