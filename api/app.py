@@ -8,15 +8,17 @@ from werkzeug.routing import IntegerConverter
 from api import envelope, error, trail
 from api.access import open_access
 from api.codec import OrjsonProvider
-from api.conditional import CACHED
+from api.conditional import CACHED, PUBLIC
 from api.follower import Followers
 from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
+from api.resource.documentation import documentation
 from api.resource.events import events
 from api.resource.health import health
 from api.resource.host_import import host_import
 from api.resource.hosts import hosts
+from api.resource.page import page
 from api.resource.processes import processes
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
@@ -28,7 +30,6 @@ from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
 
-PREFIX = "/api/v2"
 # JSON beyond a packet's size, also where it is sent in parts; streams of events are not held up by it. Of the 23 MB of
 # a task of 10,000 hosts zstd makes 0.3 MB in 10 ms, gzip 1.1 MB in 45 ms (level 6: 0.9 MB in 100 ms).
 COMPRESSION = {
@@ -41,6 +42,7 @@ COMPRESSION = {
     # The routes answer 304 by themselves, before the work is done.
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
 }
+CONTRACT = (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit)
 
 
 class MusterFlask(Flask):
@@ -71,10 +73,11 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     app.after_request(trail.record)
     Compress(app)
     error.register(app)
-    for blueprint in (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit):
-        app.register_blueprint(blueprint, url_prefix=PREFIX)
+    for blueprint in (*CONTRACT, documentation):
+        app.register_blueprint(blueprint, url_prefix=envelope.PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
-    app.register_blueprint(health)
+    for blueprint in (health, page):
+        app.register_blueprint(blueprint)
     if settings.api.proxies:
         # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words.
         app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=0)
@@ -83,7 +86,7 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
 
 def _guard_answer(response: Response) -> Response:
     """Keep answers, which are for one caller and one moment, out of caches, unless their route knows better."""
-    if response.headers.get("Cache-Control") != CACHED:
+    if response.headers.get("Cache-Control") not in (CACHED, PUBLIC):
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

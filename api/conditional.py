@@ -19,6 +19,8 @@ from dag.snapshot import TaskVersion
 RELEASE = version("muster")
 # Kept by the caller alone, who asks each time whether it still holds.
 CACHED = "private, no-cache"
+# The same for everybody; asked for each time as well.
+PUBLIC = "public, no-cache"
 
 
 def unless_known(tag: str, answer: Callable[[], Response]) -> Response:

