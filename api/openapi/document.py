@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from api.envelope import PREFIX
-from api.openapi.operation import Json, operation, tag_of
+from api.openapi.operation import Json, camel_case, operation, tag_of
 from api.openapi.response import code_table, failure, failure_schema
 from api.openapi.schema import Plugin
 from api.signature import SCHEME
@@ -88,7 +88,7 @@ def shown_rules(app: Flask) -> list[Rule]:
 
 def path_of(rule: Rule) -> str:
     """Return the path of a route as the document writes it."""
-    return re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
+    return re.sub(r"<(?:[^:>]+:)?([^>]+)>", lambda found: f"{{{camel_case(found[1])}}}", rule.rule)
 
 
 def method_of(rule: Rule) -> str:

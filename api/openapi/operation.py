@@ -33,11 +33,11 @@ WHOLE = {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
 # What stands in paths: what it is, its JSON Schema, an example.
 PATH: dict[str, tuple[str, Json, Any]] = {
     "host_id": ("The id of the host.", WHOLE, 1),
-    "process_id": ("The id of the process, as the list of processes gives it.", WHOLE, 3216069361),
+    "process_id": ("The id of the process, as the list of processes gives it.", WHOLE, 272354907),
     "task_id": ("The id of the task.", WHOLE, 1),
     "subtask_id": ("The id of the subtask.", WHOLE, 1),
     "user_id": ("The id of the user.", WHOLE, 2),
-    "token_id": ("The id of the token.", {"type": "string", "minLength": 1, "maxLength": 64}, "tk3b0c44298fc1c149"),
+    "token_id": ("The id of the token.", {"type": "string", "minLength": 1, "maxLength": 64}, "26bb2dfc497c"),
     "file": ("The name of the file.", {"enum": ["start.js", "swagger-ui.css"]}, "start.js"),
     "access_key": ("The id of the key.", {"type": "string", "minLength": 1, "maxLength": 64}, "AK3b0c44298fc1c149"),
 }
@@ -112,7 +112,7 @@ def _path_parameters(rule: Rule) -> Iterator[Json]:
     for name in re.findall(r"<(?:[^:>]+:)?([^>]+)>", rule.rule):
         text, schema, example = PATH[name]
         yield {
-            "name": name,
+            "name": camel_case(name),
             "in": "path",
             "required": True,
             "description": text,

@@ -32,7 +32,7 @@ class HostAgentProcess(AnswerSchema):
     updateTime = moment("When it was seen.")
 
     example: ClassVar[Example] = {
-        "id": 3216069361,
+        "id": 272354907,
         "hostId": 1,
         "alias": "ocp_mgragent",
         "pid": 102,

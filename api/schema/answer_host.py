@@ -85,5 +85,5 @@ class Imported(AnswerSchema):
     example: ClassVar[Example] = {
         "contents": [ImportedHost.example],
         "skipped": [SkippedHost.example],
-        "ignoredVariables": ["ansible_python_interpreter"],
+        "ignoredVariables": ["ansible_become"],
     }

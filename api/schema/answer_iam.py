@@ -58,7 +58,7 @@ class Credential(AnswerSchema):
     lastUseTime = moment("When it was used last, to the minute; null: never.", allow_none=True)
 
     example: ClassVar[Example] = {
-        "id": "tk3b0c44298fc1c149",
+        "id": "26bb2dfc497c",
         "name": "ci",
         "user": UserReference.example,
         "permissions": ["HOST_MANAGER"],
@@ -73,7 +73,7 @@ class CreatedToken(Credential):
 
     token = string("The token, shown this once.")
 
-    example: ClassVar[Example] = {**Credential.example, "token": "tk3b0c44298fc1c149.the-rest-is-secret"}
+    example: ClassVar[Example] = {**Credential.example, "token": "muster_26bb2dfc497c_the-rest-is-secret"}
 
 
 class CreatedAccessKey(Credential):

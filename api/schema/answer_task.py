@@ -144,11 +144,8 @@ class TaskBrief(AnswerSchema):
 
 
 class _Task(AnswerSchema):
-    sometimes: ClassVar[frozenset[str]] = frozenset({"hostId"})
-
     id = id_field("The task's id.")
     name = string("What it does.")
-    hostId = id_field("The host of a task on one host.")
     executor = string("The API process that took it.")
     startTime = moment("When it was submitted.")
     taskDefinitionId = Whole(-1, -1, metadata=documented("Always -1."))
@@ -183,9 +180,30 @@ class SubmittedTask(_Task):
     }
 
 
+class SubmittedHostTask(SubmittedTask):
+    """A task on one host as it was submitted."""
+
+    hostId = id_field("The host.")
+
+    example: ClassVar[Example] = {
+        **SubmittedTask.example,
+        "name": "Restart OCP agent",
+        "hostId": 1,
+        "context": {
+            **TaskContext.example,
+            "listMap": {},
+            "stringMap": {"prohibit_rollback": "false", "host_id": "1"},
+        },
+        "subtasks": [{**SubmittedSubtask.example, "parallelIdx": -1}],
+    }
+
+
 class TaskDetail(_Task):
     """A task and all its subtasks, as they are now."""
 
+    sometimes: ClassVar[frozenset[str]] = frozenset({"hostId"})
+
+    hostId = id_field("The host of a task on one host.")
     creator = fields.Nested(UserReference, metadata=documented("Who submitted it."))
     operation = word(TaskOperation, "What it was asked to do last.")
     createTime = moment("When it was submitted.")

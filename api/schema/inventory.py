@@ -61,7 +61,7 @@ class HostImport(RequestSchema):
     dryRun = Flag(load_default=False, metadata=documented("Only tell what would be enrolled."))
 
     example: ClassVar[Example] = {
-        "format": "csv",
-        "content": "address,name\n10.0.0.11,web-11\n10.0.0.12,web-12\n",
+        "format": "ini",
+        "content": "[web]\n10.0.0.1\nweb-11 ansible_host=10.0.0.11 ansible_become=yes\n",
         "zone": "default",
     }

@@ -2,9 +2,8 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import fakeredis
@@ -17,79 +16,16 @@ from api.render_agent import process_id
 from api.user import Permission, UserStore
 from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
-from dag.host import Agent, AgentStatus, Host, HostStatus
-from dag.inquiry import Inquiries, Look, SeenProcess
-from dag.lease import Leases, Report, Run
+from dag.host import AgentStatus, Host, HostStatus
+from dag.inquiry import Inquiries, Look
 from dag.registry import HostRegistry
-from dag.roster import Move, Roster
-from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
+from dag.scheduler import Dispatch
 from dag.store import Store
+from tests.played import NAMES, PlayedWorker, at_work, running
 from tests.wait import until
 
 ADMIN = ("admin", "correct horse")
 VIEWER = ("viewer", "battery staple")
-LIMITS = SchedulerLimits(
-    lease_seconds=15,
-    begin_within_seconds=20,
-    most_lost=3,
-    sweep_seconds=60,
-    claim_after_seconds=60,
-    balance_seconds=60,
-    retention_seconds=60,
-    shards_per_zone=8,
-    block_ms=20,
-)
-NAMES = ("ocp_agentd", "ocp_mgragent", "ocp_monagent")
-OPERABLE = ("ocp_mgragent", "ocp_monagent", "pos_proxy")
-
-
-def running(*names: str) -> Look:
-    """A look at an agent of which these run, pids from 101 in the order of the profile."""
-    now = time.time_ns() // 1_000_000
-    processes = [
-        SeenProcess(name, name in OPERABLE, 101 + at, "ocp", f"/opt/bin/{name}", (62888,), now - 7_500)
-        if name in names
-        else SeenProcess(name, name in OPERABLE)
-        for at, name in enumerate((*NAMES, "pos_proxy"))
-    ]
-    return Look(version="4.2", home="/opt/agent", processes=tuple(processes), main=NAMES)
-
-
-@dataclass
-class PlayedWorker:
-    """The publisher of the scheduler and the workers behind it: it does at once what it is sent."""
-
-    store: Store
-    sight: Callable[[], Look | None] = lambda: running(*NAMES, "pos_proxy")
-    step: Callable[[Dispatch], str | None] = lambda dispatch: None
-    looks: list[int] = field(default_factory=list)
-    parameters: list[dict[str, str]] = field(default_factory=list)
-    idle: threading.Event = field(default_factory=threading.Event)
-
-    def publish(self, dispatches: Sequence[Dispatch]) -> None:
-        leases = Leases(self.store, lease_seconds=60, retention_seconds=60)
-        for dispatch in dispatches:
-            run = Run(dispatch.task_id, dispatch.offset, dispatch.attempt, dispatch.host_id, dispatch.index)
-            fault = self.step(dispatch)
-            if fault == "wait":
-                continue
-            begun = leases.begin(run, "played")
-            assert begun is not None
-            self.parameters.append(begun.parameters)
-            assert leases.fail(run, Report(f"head\n{fault}\n")) if fault else leases.complete(run, Report())
-
-    def inquire(self, inquiry: Inquiry) -> None:
-        self.looks.append(inquiry.host_id)
-        look = self.sight()
-        if look is not None:
-            agent = Agent(look.status, look.version, seen_at=1) if not look.reason else None
-            Inquiries(self.store).answer(inquiry.host_id, inquiry.number, look, agent, keep_seconds=0.3)
-
-    def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
-        return dict.fromkeys(queues, 0)
-
-    def steer(self, moves: Sequence[Move]) -> None:
-        assert moves == []
 
 
 @dataclass
@@ -115,15 +51,9 @@ def bench() -> Iterator[Bench]:
     users.add(*VIEWER, [Permission.HOST_VIEWER])
     registry.create([Host(0, f"10.0.0.{n}", profile="systemd" if n == 3 else "ocp_agentctl") for n in (1, 2, 3)])
     settings = Settings(api=ApiSettings(look_seconds=0.5, operation_seconds=0.5, threads=8))
-    worker = PlayedWorker(store)
-    scheduler = Scheduler(store, registry, Roster(store, alive_seconds=4), worker, "one", LIMITS)
-    stop = threading.Event()
-    thread = threading.Thread(target=scheduler.run, args=(stop,))
-    thread.start()
     client = create_app(store, registry, users, settings).test_client()
-    yield Bench(client, redis, store, registry, worker)
-    stop.set()
-    thread.join()
+    with at_work(store, registry) as worker:
+        yield Bench(client, redis, store, registry, worker)
     redis.close()
 
 
