@@ -1,4 +1,5 @@
 # make demo | make test | make chaos | make model | make bench-api | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make schemathesis | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
@@ -6,6 +7,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 
 .PHONY: demo test chaos model bench-api clean
+.PHONY: demo test chaos model schemathesis clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -27,6 +29,9 @@ model: $(READY)
 # Latencies of the API, idle and while a large task runs; HOSTS is the size of that task (10000).
 bench-api: $(READY)
 	@$(VENV)/bin/python -m bench.api $(if $(filter-out 8,$(HOSTS)),--hosts $(HOSTS))
+# Schemathesis over the OpenAPI document; `make test` does a tenth of it. SEED repeats a run.
+schemathesis: $(READY)
+	@$(VENV)/bin/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:

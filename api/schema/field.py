@@ -118,8 +118,8 @@ def documented(description: str) -> dict[str, str]:
 class Printable(validate.Validator):
     """Refuses control characters: they would forge lines of logs and of shell scripts."""
 
-    # Those that regular expressions of all languages know; Python calls some more unprintable (U+2028, U+200B, ...).
-    pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"
+    # What `str.isprintable` says, for the OpenAPI document.
+    pattern = r"^(?: |[^\p{C}\p{Z}])*$"
 
     def __call__(self, value: str) -> str:
         """Return the value; ValidationError if it has one."""
