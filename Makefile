@@ -1,13 +1,11 @@
-# make demo | make test | make chaos | make model | make bench-api | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
-# make demo | make test | make chaos | make model | make schemathesis | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | test | chaos | model | schemathesis | bench-api | clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model bench-api clean
-.PHONY: demo test chaos model schemathesis clean
+.PHONY: demo test chaos model schemathesis bench-api clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout

@@ -15,10 +15,10 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from flask import Response
-from marshmallow import Schema
 from werkzeug.exceptions import HTTPException
 
 from api.body import Nothing, read, read_hosts, read_nothing, read_query
+from api.schema.answer import AnswerSchema
 from api.schema.field import RequestSchema
 from api.schema.host_id import HostList
 from api.service import services
@@ -36,14 +36,17 @@ JSON = "application/json"
 class Declaration:
     """What a route takes and answers.
 
-    `data` is the schema of the envelope's `data` (None: the answer has none); without `envelope` the answer is a file
-    of one of the media types. A conditional answer has an ETag, and is 304 to whom has it. `raises` are the route's
-    own errors, beside those that follow from the rest.
+    `data` are the schemas that the envelope's `data` may have (none: the answer has none); without `envelope` the
+    answer is a file of one of the media types. `headers` are names and meanings; `empty` says when the answer is 204. A
+    conditional answer has an ETag, and is 304 to whom has it. `raises` are the route's own errors, beside those that
+    follow from the rest.
     """
 
     query: type[RequestSchema] | None = None
     body: type[RequestSchema] | None = None
-    data: type[Schema] | None = None
+    data: tuple[type[AnswerSchema], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    empty: str = ""
     media_types: tuple[str, ...] = (JSON,)
     envelope: bool = True
     is_conditional: bool = False
@@ -84,19 +87,28 @@ def takes_nothing(route: View[P]) -> View[P]:
 
 
 def answers(
-    data: type[Schema] | None = None, raises: tuple[Error, ...] = (), *, is_conditional: bool = False
+    data: type[AnswerSchema] | tuple[type[AnswerSchema], ...] | None = None,
+    raises: tuple[Error, ...] = (),
+    *,
+    is_conditional: bool = False,
 ) -> Callable[[View[P]], View[P]]:
-    """Document that the route answers with such `data` (None: with none), or refuses by these errors of its own."""
-    words = {"data": data, "raises": raises, "is_conditional": is_conditional}
+    """Document that the route answers with such `data` (None: with none; several: with one of them), or refuses so."""
+    kinds = () if data is None else data if isinstance(data, tuple) else (data,)
+    words = {"data": kinds, "raises": raises, "is_conditional": is_conditional}
     return lambda route: _declared(route, **words, is_complete=True)
 
 
 def answers_file(
-    *media_types: str, is_conditional: bool = False, raises: tuple[Error, ...] = ()
+    *media_types: str, is_conditional: bool = False, raises: tuple[Error, ...] = (), empty: str = ""
 ) -> Callable[[View[P]], View[P]]:
-    """Document that the route answers with a file instead of the envelope."""
-    words = {"media_types": media_types, "envelope": False, "is_conditional": is_conditional, "raises": raises}
-    return lambda route: _declared(route, **words, is_complete=True)
+    """Document that the route answers with a file instead of the envelope (`empty`: when with 204 and nothing)."""
+    words = {"media_types": media_types, "is_conditional": is_conditional, "raises": raises, "empty": empty}
+    return lambda route: _declared(route, **words, envelope=False, is_complete=True)
+
+
+def knows_header(name: str, meaning: str) -> Callable[[View[P]], View[P]]:
+    """Document a header that the route reads by itself."""
+    return lambda route: _declared(route, headers=(*declaration_of(route).headers, (name, meaning)))
 
 
 def _made(schema: type[RequestSchema]) -> RequestSchema:

@@ -41,12 +41,15 @@ PATH: dict[str, tuple[str, Json, Any]] = {
     "file": ("The name of the file.", {"enum": ["start.js", "swagger-ui.css"]}, "start.js"),
     "access_key": ("The id of the key.", {"type": "string", "minLength": 1, "maxLength": 64}, "AK3b0c44298fc1c149"),
 }
-IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "The ETag of the answer that the caller has: if it still holds, the new one is an empty 304.",
-    "schema": {"type": "string"},
-}
+
+
+def _header(name: str, meaning: str) -> Json:
+    return {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+
+
+IF_NONE_MATCH = _header(
+    "If-None-Match", "The ETag of the answer that the caller has: if it still holds, the new one is an empty 304."
+)
 
 
 def operation(rule: Rule, view: View, settings: ApiSettings, converter: SchemaConverter) -> Json:
@@ -59,6 +62,7 @@ def operation(rule: Rule, view: View, settings: ApiSettings, converter: SchemaCo
         "parameters": [
             *_path_parameters(rule),
             *_query_parameters(said, settings, converter),
+            *(_header(name, meaning) for name, meaning in said.headers),
             *([IF_NONE_MATCH] if said.is_conditional else []),
         ],
         "responses": {**successes(said, converter), **failures(errors(rule, view))},

@@ -7,7 +7,7 @@ from typing import Any
 from api.declaration import JSON, Declaration
 from api.error import MEANINGS, code_and_status
 from api.openapi.schema import SchemaConverter
-from api.schema.answer import NOW, AnswerSchema
+from api.schema.answer import NOW
 
 Json = dict[str, Any]
 
@@ -38,10 +38,13 @@ def successes(said: Declaration, converter: SchemaConverter) -> Json:
         content, text = {JSON: _enveloped(said, converter)}, "Done."
     else:
         content, text = {kind: {"schema": _file_schema(kind)} for kind in said.media_types}, "The file."
-    done: Json = {"description": text, "content": content}
-    if not said.is_conditional:
-        return {"200": done}
-    return {"200": {**done, "headers": ETAG}, "304": {"description": "It is what the caller has.", "headers": ETAG}}
+    found: Json = {"200": {"description": text, "content": content}}
+    if said.empty:
+        found["204"] = {"description": said.empty}
+    if said.is_conditional:
+        found["200"]["headers"] = ETAG
+        found["304"] = {"description": "It is what the caller has.", "headers": ETAG}
+    return found
 
 
 def _file_schema(media_type: str) -> Json:
@@ -51,13 +54,16 @@ def _file_schema(media_type: str) -> Json:
 
 def _enveloped(said: Declaration, converter: SchemaConverter) -> Json:
     shape: Json = {"type": "object", "properties": _frame(), "required": sorted(FRAME)}
-    example: Json = {"status": 200, "successful": True, **_EXAMPLE}
-    if said.data is not None:
-        shape["properties"] = {"data": converter.reference(said.data), **shape["properties"]}
-        shape["required"] = sorted((*FRAME, "data"))
-        if issubclass(said.data, AnswerSchema):
-            example = {"data": dict(said.data.example), **example}
-    return {"schema": shape, "example": example}
+    frame: Json = {"status": 200, "successful": True, **_EXAMPLE}
+    if not said.data:
+        return {"schema": shape, "example": frame}
+    kinds = [converter.reference(schema) for schema in said.data]
+    shape["properties"] = {"data": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}, **shape["properties"]}
+    shape["required"] = sorted((*FRAME, "data"))
+    shown = {schema.__name__: {"data": dict(schema.example), **frame} for schema in said.data}
+    if len(shown) == 1:
+        return {"schema": shape, "example": next(iter(shown.values()))}
+    return {"schema": shape, "examples": {name: {"value": example} for name, example in shown.items()}}
 
 
 def failures(kinds: Iterable[type[Exception]]) -> Json:

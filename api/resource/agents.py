@@ -5,7 +5,7 @@ from flask import Blueprint, Response, g
 from api.auth import caller, require
 from api.declaration import answers, takes_hosts, takes_nothing, takes_query
 from api.envelope import server_name
-from api.schema.answer_task import SubmittedHostTask, SubmittedTask
+from api.schema.answer_task import SubmittedHostTask, SubmittedTask, with_views
 from api.schema.host_id import HostIds
 from api.schema.view import SubmissionView, View
 from api.service import services
@@ -23,7 +23,7 @@ agents = Blueprint("agents", __name__)
 
 @agents.post("/compute/hosts/batchRestartAgents")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(with_views(SubmittedTask), raises=(UnknownHosts,))
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_restart_agents(ids: list[int], view: View) -> Response:
@@ -33,7 +33,7 @@ def batch_restart_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/batchStopAgents")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(with_views(SubmittedTask), raises=(UnknownHosts,))
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_stop_agents(ids: list[int], view: View) -> Response:
@@ -43,7 +43,7 @@ def batch_stop_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/restart")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedHostTask, raises=(UnknownHosts,))
+@answers(with_views(SubmittedHostTask), raises=(UnknownHosts,))
 @takes_query(SubmissionView)
 @takes_nothing
 def restart_agent(view: View, host_id: int) -> Response:
@@ -53,7 +53,7 @@ def restart_agent(view: View, host_id: int) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/stop")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedHostTask, raises=(UnknownHosts,))
+@answers(with_views(SubmittedHostTask), raises=(UnknownHosts,))
 @takes_query(SubmissionView)
 @takes_nothing
 def stop_agent(view: View, host_id: int) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import require
-from api.declaration import answers_file, takes_query
+from api.declaration import answers_file, knows_header, takes_query
 from api.schema.view import LastEvent
 from api.service import services
 from api.user import Permission
@@ -16,7 +16,8 @@ events = Blueprint("events", __name__)
 
 @events.get("/tasks/instances/<id:task_id>/events")
 @require(Permission.TASK_VIEWER)
-@answers_file("text/event-stream", raises=(UnknownTask, TooManyFollowing))
+@answers_file("text/event-stream", raises=(UnknownTask, TooManyFollowing), empty="The last event was the task's end.")
+@knows_header("Last-Event-ID", "The last event seen, as a browser sends it that connects again.")
 @takes_query(LastEvent)
 def follow_task(query: dict[str, Any], task_id: int) -> Response:
     """Answer with the changes of a task's subtasks as they come, until the task has ended.

@@ -14,7 +14,7 @@ from api.conditional import task_tag, tasks_tag, unless_known
 from api.declaration import answers, answers_file, takes_nothing, takes_query
 from api.envelope import success
 from api.schema.answer import UserReference, list_of, page_of
-from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail
+from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail, with_views
 from api.schema.task import TaskPage
 from api.schema.view import SubtaskPage, TaskView, View
 from api.service import services
@@ -68,7 +68,7 @@ def list_creators() -> Response:
 @tasks.get("/tasks/instances/<id:task_id>")
 @tasks.get("/tasks/<id:task_id>")
 @require(Permission.TASK_VIEWER)
-@answers(TaskDetail, raises=(UnknownTask,), is_conditional=True)
+@answers(with_views(TaskDetail), raises=(UnknownTask,), is_conditional=True)
 @takes_query(TaskView)
 def get_task(view: View, task_id: int) -> Response:
     """Answer with one task and all its subtasks, with some of its fields, or with a summary."""
@@ -117,7 +117,7 @@ def download_diagnosis(task_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/retry")
 @require(Permission.TASK_MANAGER)
-@answers(TaskDetail, raises=(UnknownTask, IllegalState))
+@answers(with_views(TaskDetail), raises=(UnknownTask, IllegalState))
 @takes_query(TaskView)
 @takes_nothing
 def retry(view: View, task_id: int) -> Response:
@@ -129,7 +129,7 @@ def retry(view: View, task_id: int) -> Response:
 
 @tasks.post("/tasks/instances/<id:task_id>/rollback")
 @require(Permission.TASK_MANAGER)
-@answers(TaskDetail, raises=(UnknownTask, IllegalState, RollbackProhibited))
+@answers(with_views(TaskDetail), raises=(UnknownTask, IllegalState, RollbackProhibited))
 @takes_query(TaskView)
 @takes_nothing
 def roll_back(view: View, task_id: int) -> Response:

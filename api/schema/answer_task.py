@@ -16,6 +16,7 @@ from api.schema.answer import (
     string,
     word,
 )
+from api.schema.answer_summary import Summary
 from api.schema.field import Example, Whole, documented
 from api.schema.task import TYPES
 from dag.state import NodeStatus, Operation, TaskStatus
@@ -198,9 +199,7 @@ class SubmittedHostTask(SubmittedTask):
     }
 
 
-class TaskDetail(_Task):
-    """A task and all its subtasks, as they are now."""
-
+class _TaskNow(_Task):
     sometimes: ClassVar[frozenset[str]] = frozenset({"hostId"})
 
     hostId = id_field("The host of a task on one host.")
@@ -209,9 +208,8 @@ class TaskDetail(_Task):
     createTime = moment("When it was submitted.")
     finishTime = moment("When it ended; null: it has not.", allow_none=True)
     prohibitRollback = flag("Whether it can't be rolled back.")
-    subtasks = fields.List(fields.Nested(Subtask), metadata=documented("Its subtasks, in no order."))
 
-    example: ClassVar[Example] = {
+    now: ClassVar[dict[str, Any]] = {
         **_Task.common,
         "creator": UserReference.example,
         "operation": "EXECUTE",
@@ -219,8 +217,48 @@ class TaskDetail(_Task):
         "createTime": NOW,
         "finishTime": NOW,
         "prohibitRollback": False,
-        "subtasks": [Subtask.example],
     }
+
+
+class TaskDetail(_TaskNow):
+    """A task and all its subtasks, as they are now."""
+
+    subtasks = fields.List(fields.Nested(Subtask), metadata=documented("Its subtasks, in no order."))
+
+    example: ClassVar[Example] = {**_TaskNow.now, "subtasks": [Subtask.example]}
+
+
+class TaskSummary(_TaskNow):
+    """A task with `?view=summary`: how far it is, in place of its subtasks."""
+
+    summary = fields.Nested(Summary, metadata=documented("How far it is."))
+
+    example: ClassVar[Example] = {**_TaskNow.now, "summary": Summary.example}
+
+
+class TaskPart(_Task):
+    """A task with `?fields=`: what was asked for of the others."""
+
+    context = fields.Nested(TaskContext, metadata=documented("What it was submitted with."))
+    hostId = id_field("The host of a task on one host.")
+    operation = word(TaskOperation, "What it was asked to do last.")
+    createTime = moment("When it was submitted.")
+    finishTime = moment("When it ended; null: it has not.", allow_none=True)
+    prohibitRollback = flag("Whether it can't be rolled back.")
+    # As the shape has it that the fields were chosen of.
+    creator = fields.Raw(metadata={**documented("Who submitted it."), "type": ["string", "object"]})
+    subtasks = fields.List(
+        fields.Dict(fields.String()), metadata=documented("Its subtasks, as without `?fields=`; in no order.")
+    )
+    summary = fields.Nested(Summary, metadata=documented("How far it is."))
+
+    sometimes: ClassVar[frozenset[str]] = frozenset({*_TaskNow.now, "hostId", "context", "subtasks", "summary"})
+    example: ClassVar[Example] = {"id": 1, "status": "FAILED"}
+
+
+def with_views(whole: type[AnswerSchema]) -> tuple[type[AnswerSchema], ...]:
+    """Return what an answer may be whose parts can be chosen (`api.schema.view`): whole, in small, or in part."""
+    return whole, TaskSummary, TaskPart
 
 
 class SubtaskLog(AnswerSchema):

@@ -68,7 +68,6 @@ class TaskView(RequestSchema):
     chosen = NameList((*OF_DETAIL, SUBTASKS, SUMMARY), data_key="fields", load_default=(), metadata=documented(SOME))
 
     of_whole: ClassVar[tuple[str, ...]] = (*OF_DETAIL, SUBTASKS)
-    example: ClassVar[Example] = {"fields": "id,status,finishTime"}
 
     @post_load
     def make(self, query: dict[str, Any], **kwargs: Any) -> View:
