@@ -27,6 +27,7 @@ HEADERS: dict[int, dict[str, Json]] = {
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True}},
     503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True}},
 }
+PLAIN = frozenset(("text/html", "text/css", "text/javascript"))
 ETAG: dict[str, Json] = {
     "ETag": {"description": "Names this state of the answer.", "schema": {"type": "string"}, "required": True}
 }
@@ -48,8 +49,8 @@ def successes(said: Declaration, converter: SchemaConverter) -> Json:
 
 
 def _file_schema(media_type: str) -> Json:
-    # In OpenAPI 3.1 bytes have no type.
-    return {"type": "object"} if media_type == JSON else {"type": "string"} if media_type.startswith("text/") else {}
+    # In OpenAPI 3.1 bytes have no type, and a stream has none, either.
+    return {"type": "object"} if media_type == JSON else {"type": "string"} if media_type in PLAIN else {}
 
 
 def _enveloped(said: Declaration, converter: SchemaConverter) -> Json:

@@ -19,8 +19,7 @@ def main() -> int:
         run(result, 200, seed, random_only=seed > options.seed)
         seed += 1
         print(f"{result.cases} cases, {len(result.faults)} faults", flush=True)
-    for name, text in result.faults.items():
-        print(f"\n{name}\n{text}")
+    print(result.words())
     print(result.line(seed=options.seed, seconds=round(time.monotonic() - began, 1)))
     return 1 if result.faults else 0
 

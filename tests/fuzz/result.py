@@ -43,6 +43,10 @@ class Result:
                     seen = f"{interaction.response.status_code} {interaction.response.content[:300]!r}"
                     self.faults.setdefault(f"{operation}: {check.name}", f"{_words(check)}\n{seen}")
 
+    def words(self) -> str:
+        """The faults, for people."""
+        return "\n\n".join(f"{name}\n{text}" for name, text in self.faults.items())
+
     def line(self, **more: Any) -> str:
         """The counts as one line of JSON."""
         counts = {"cases": self.cases, "operations": len(self.operations), "faults": len(self.faults)}

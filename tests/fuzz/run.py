@@ -49,6 +49,8 @@ def run(result: Result, examples: int, seed: int, *, random_only: bool = False, 
         "headers": {} if as_stranger else proof(),
         "generation": {"max-examples": examples, "database": "none"},
         "phases": phases,
+        # Of a stream the first event is enough.
+        "max-stream-events": 1,
         # It breaks on apps that are called in the same process; the stranger takes its place.
         "checks": {"ignored_auth": {"enabled": False}},
         "operations": [{"include-operation-id": MORE_RULES, "checks": REFUSING}],

@@ -35,6 +35,8 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         self._redis.hset(KEY, ADMIN, self._admin)
+        # Schemathesis would not unpack them.
+        environ.pop("HTTP_ACCEPT_ENCODING", None)
         environ["REMOTE_ADDR"] = str(ip_address("10.0.0.0") + next(self._calls))
         return self._app(environ, start_response)
 
