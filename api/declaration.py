@@ -37,15 +37,15 @@ class Declaration:
     """What a route takes and answers.
 
     `data` are the schemas that the envelope's `data` may have (none: the answer has none); without `envelope` the
-    answer is a file of one of the media types. `headers` are names and meanings; `empty` says when the answer is 204. A
-    conditional answer has an ETag, and is 304 to whom has it. `raises` are the route's own errors, beside those that
-    follow from the rest.
+    answer is a file of one of the media types. `headers` are names, meanings and patterns; `empty` says when the answer
+    is 204. A conditional answer has an ETag, and is 304 to whom has it. `raises` are the route's own errors, beside
+    those that follow from the rest.
     """
 
     query: type[RequestSchema] | None = None
     body: type[RequestSchema] | None = None
     data: tuple[type[AnswerSchema], ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str, str], ...] = ()
     empty: str = ""
     media_types: tuple[str, ...] = (JSON,)
     envelope: bool = True
@@ -106,9 +106,9 @@ def answers_file(
     return lambda route: _declared(route, **words, envelope=False, is_complete=True)
 
 
-def knows_header(name: str, meaning: str) -> Callable[[View[P]], View[P]]:
+def knows_header(name: str, meaning: str, pattern: str) -> Callable[[View[P]], View[P]]:
     """Document a header that the route reads by itself."""
-    return lambda route: _declared(route, headers=(*declaration_of(route).headers, (name, meaning)))
+    return lambda route: _declared(route, headers=(*declaration_of(route).headers, (name, meaning, pattern)))
 
 
 def _made(schema: type[RequestSchema]) -> RequestSchema:

@@ -43,8 +43,9 @@ PATH: dict[str, tuple[str, Json, Any]] = {
 }
 
 
-def _header(name: str, meaning: str) -> Json:
-    return {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+def _header(name: str, meaning: str, pattern: str = "") -> Json:
+    schema = {"type": "string", **({"pattern": f"^(?:{pattern})$"} if pattern else {})}
+    return {"name": name, "in": "header", "description": meaning, "schema": schema}
 
 
 IF_NONE_MATCH = _header(
@@ -62,7 +63,7 @@ def operation(rule: Rule, view: View, settings: ApiSettings, converter: SchemaCo
         "parameters": [
             *_path_parameters(rule),
             *_query_parameters(said, settings, converter),
-            *(_header(name, meaning) for name, meaning in said.headers),
+            *(_header(name, meaning, pattern) for name, meaning, pattern in said.headers),
             *([IF_NONE_MATCH] if said.is_conditional else []),
         ],
         "responses": {**successes(said, converter), **failures(errors(rule, view))},

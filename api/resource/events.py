@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from api.auth import require
 from api.declaration import answers_file, knows_header, takes_query
-from api.schema.view import LastEvent
+from api.schema.view import EVENT_ID, LastEvent
 from api.service import services
 from api.user import Permission
 from dag.error import TooManyFollowing, UnknownTask
@@ -17,7 +17,7 @@ events = Blueprint("events", __name__)
 @events.get("/tasks/instances/<id:task_id>/events")
 @require(Permission.TASK_VIEWER)
 @answers_file("text/event-stream", raises=(UnknownTask, TooManyFollowing), empty="The last event was the task's end.")
-@knows_header("Last-Event-ID", "The last event seen, as a browser sends it that connects again.")
+@knows_header("Last-Event-ID", "The last event seen, as a browser sends it that connects again.", EVENT_ID)
 @takes_query(LastEvent)
 def follow_task(query: dict[str, Any], task_id: int) -> Response:
     """Answer with the changes of a task's subtasks as they come, until the task has ended.

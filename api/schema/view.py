@@ -10,6 +10,7 @@ from api.schema.field import LARGEST_ID, Example, QueryWhole, RequestSchema, Wor
 from api.schema.page import Page
 from dag.state import NodeStatus
 
+EVENT_ID = r"[0-9]{1,15}-[0-9]{1,15}(\.end)?"
 SUMMARY, SUBTASKS = "summary", "subtasks"
 
 
@@ -93,7 +94,7 @@ class LastEvent(RequestSchema):
     """The event behind which a stream of events goes on: its id, as a browser sends it in the header Last-Event-ID."""
 
     lastEventId = text(
-        r"[0-9]{1,15}-[0-9]{1,15}(\.end)?",
+        EVENT_ID,
         load_default="",
         metadata=documented("The last event seen; the header Last-Event-ID is newer."),
     )
