@@ -17,7 +17,7 @@ events = Blueprint("events", __name__)
 @events.get("/tasks/instances/<id:task_id>/events")
 @require(Permission.TASK_VIEWER)
 @answers_file("text/event-stream", raises=(UnknownTask, TooManyFollowing), empty="The last event was the task's end.")
-@knows_header("Last-Event-ID", "The last event seen, as a browser sends it that connects again.", EVENT_ID)
+@knows_header("Last-Event-ID", "The last event seen, as a browser sends it that connects again.", f"({EVENT_ID})?")
 @takes_query(LastEvent)
 def follow_task(query: dict[str, Any], task_id: int) -> Response:
     """Answer with the changes of a task's subtasks as they come, until the task has ended.

@@ -11,7 +11,7 @@ from tests.openapi import whole_document
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_thousands_of_requests_are_answered_as_the_document_says() -> None:
     result = Result()
-    run(result, examples=3, seed=1)
+    run(result, examples=5, seed=1)
     assert not result.faults, result.words()
     assert result.cases >= 2000
     assert result.operations >= set(labels())
