@@ -75,8 +75,9 @@ class AuditLog:
         return heapq.merge(*streams, key=lambda entry: entry["order"], reverse=True)
 
     def _read(self, key: str, wanted: AuditFilter) -> Iterator[Entry]:
-        newest = "+" if wanted.until is None else str(wanted.until)
-        oldest = "-" if wanted.since is None else str(wanted.since)
+        # Ids of a stream begin with 0, and times before 1970 are negative.
+        newest = "+" if wanted.until is None else str(max(0, wanted.until))
+        oldest = "-" if wanted.since is None else str(max(0, wanted.since))
         while True:
             with translated():
                 rows = self._redis.xrevrange(key, newest, oldest, count=READ_AT_ONCE)

@@ -76,6 +76,8 @@ def test_refused_changes_count_and_reading_does_not(iam: Iam) -> None:
         ("&result=REFUSED,SUCCESSFUL", ["c", "b", "a"]),
         ("&action=tokens.create_token&user=viewer", ["b"]),
         ("&since=2001-01-01T00:00:00Z", ["c", "b", "a"]),
+        ("&since=1969-01-01T00:00:00Z", ["c", "b", "a"]),
+        ("&until=1969-01-01T00:00:00Z", []),
         ("&until=2001-01-01T00:00:00%2B08:00", []),
         ("&user=nobody", []),
     ],

@@ -37,8 +37,8 @@ OPERATIONS = {
 # Where the examples' task 1 is not FAILED, as it is for all others.
 RUNNING, NO_TASK = {"cancelSubtask"}, {"deleteHost", "batchDelete", "restartProcess", "stopProcess"}
 LOOKS = {"getAgent", "listProcesses", "restartProcess", "stopProcess"}
-# Objects whose names are the data's own.
-FREE = {"labels", "listMap", "stringMap", "details"}
+# Whose names are the data's own, or which one subtask has and another has not.
+FREE = {"labels", "listMap", "stringMap", "details", "upstreams", "downstreams"}
 
 
 class World:
@@ -85,7 +85,9 @@ def schemas(part: Any) -> Iterator[dict[str, Any]]:
 
 def shape(value: Any, name: str = "") -> Any:
     """The names in a value, at all depths; of a list that of its first element."""
-    if isinstance(value, dict) and name not in FREE:
+    if name in FREE:
+        return None
+    if isinstance(value, dict):
         return {key: shape(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
         return [shape(value[0])] if value else []
