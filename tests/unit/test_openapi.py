@@ -84,13 +84,13 @@ def schemas(part: Any) -> Iterator[dict[str, Any]]:
 
 
 def shape(value: Any, name: str = "") -> Any:
-    """The names in a value, at all depths; of a list that of its first element."""
+    """The names in a value, at all depths; of a list of objects those of the first."""
     if name in FREE:
         return None
     if isinstance(value, dict):
         return {key: shape(inner, key) for key, inner in value.items()}
     if isinstance(value, list):
-        return [shape(value[0])] if value else []
+        return [shape(value[0])] if value and isinstance(value[0], dict) else []
     return None
 
 
