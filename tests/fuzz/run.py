@@ -14,8 +14,8 @@ from tests.openapi import strict
 
 DOCUMENT = "/api/v2/openapi.json"
 # These have rules that no JSON Schema can say (names that are taken, an end before its beginning, a task's state,
-# fields that no summary has, or that 1.0 is no integer), or a text with a pattern that Schemathesis takes for wider than
-# it is (characters that Unicode has not assigned are not printable). So what it holds for right may be refused.
+# fields that no summary has, or that 1.0 is no integer), or a text with a pattern that Schemathesis takes for wider
+# than it is (characters that Unicode has not assigned are not printable). So what it holds for right may be refused.
 MORE_RULES = [
     "batchCreate",
     "batchDelete",
