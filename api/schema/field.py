@@ -164,8 +164,8 @@ class Words(fields.Field[tuple[str, ...]]):
         return tuple(word for word in words if word)
 
     def json_schema(self) -> JsonSchema:
-        """Return what this field takes."""
-        return {"type": "array", "items": {"type": "string", "enum": list(self._known)}}
+        """Return what this field takes; empty words say nothing."""
+        return {"type": "array", "items": {"type": "string", "enum": [*self._known, ""]}}
 
 
 class Instant(fields.Field[int]):
