@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from flask import Flask
 from redis import Redis
 from werkzeug.test import TestResponse
 
 from api.app import create_app
+from api.password import hash_password
 from api.user import Role, UserStore
 from config.settings import ApiSettings, Settings
 from dag.host import Host
@@ -17,6 +19,8 @@ from dag.store import Store
 
 SECRET_KEY = "a key that is long enough for tests"
 PASSWORD = "correct horse"
+# One for all users: argon2 is slow, as it should be.
+HASH = hash_password(PASSWORD)
 
 
 def call(app: Flask, method: str, path: str, body: Any = None, **kwargs: Any) -> TestResponse:
@@ -35,8 +39,9 @@ class Iam:
 
     def __post_init__(self) -> None:
         self.users = UserStore(self.redis)
-        for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
-            self.users.add(role.lower(), PASSWORD, [role])
+        with patch("api.user.hash_password", return_value=HASH):
+            for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
+                self.users.add(role.lower(), PASSWORD, [role])
         registry = HostRegistry(self.redis)
         registry.create([Host(0, "10.0.0.1", name="web-1")])
         self.app = self.another(registry)

@@ -5,6 +5,7 @@ from flask import Blueprint, Response, g
 from api.auth import caller, require
 from api.declaration import answers, takes_hosts, takes_nothing, takes_query
 from api.envelope import server_name
+from api.idempotency import claim, mark
 from api.schema.answer_task import SubmittedTask
 from api.schema.host_id import HostIds
 from api.schema.view import SubmissionView, View
@@ -62,10 +63,17 @@ def stop_agent(view: View, host_id: int) -> Response:
 
 
 def submit(definition: Definition, hosts: list[int]) -> int:
-    """Submit a task on these hosts in the name of the caller, and return its id."""
-    who = {"creator": caller().name, "executor": server_name(), "trace_id": g.trace_id}
-    return services().store.submit(definition, hosts, **who)
+    """Submit a task on these hosts in the name of the caller, and return its id; see `api.idempotency`."""
+    return services().store.submit(
+        definition,
+        hosts,
+        creator=caller().name,
+        executor=server_name(),
+        trace_id=g.trace_id,
+        claim=claim(),
+    )
 
 
 def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:
-    return show(submit(definition, hosts), SUBMISSION, view)
+    task = submit(definition, hosts)
+    return mark(show(task, SUBMISSION, view), task)

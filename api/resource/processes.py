@@ -9,6 +9,7 @@ from api import render, render_agent
 from api.auth import require
 from api.declaration import answers, takes_nothing, takes_query
 from api.envelope import success
+from api.idempotency import mark
 from api.resource.agents import submit
 from api.schema.answer import page_of
 from api.schema.answer_agent import HostAgent, HostAgentProcess
@@ -78,9 +79,10 @@ def _operate(host_id: int, process_id: int, operation: Callable[[str], Definitio
             raise AgentUnavailable(
                 f"{process.name} can't be controlled alone: profile {host.profile} has no start and stop for it."
             )
-        watch.await_end(submit(operation(process.name), [host_id]), host)
+        task = submit(operation(process.name), [host_id])
+        watch.await_end(task, host)
         sight = watch.look(host, anew=True)
-    return success(render_agent.process(sight, _find(sight, process_id)))
+    return mark(success(render_agent.process(sight, _find(sight, process_id))), task)
 
 
 def _find(sight: Sight, process_id: int) -> SeenProcess:
