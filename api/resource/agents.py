@@ -4,8 +4,9 @@ from flask import Blueprint, Response, g
 
 from api.auth import caller, require
 from api.declaration import answers, takes_hosts, takes_nothing, takes_query
-from api.envelope import server_name
+from api.envelope import server_name, success
 from api.idempotency import claim, mark
+from api.plan import planned
 from api.schema.answer_task import SubmittedTask
 from api.schema.host_id import HostIds
 from api.schema.view import SubmissionView, View
@@ -16,7 +17,7 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.batch_stop import BATCH_STOP
 from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
-from dag.error import UnknownHosts
+from dag.error import ClaimConflict, UnknownHosts
 from dag.task import Definition
 
 agents = Blueprint("agents", __name__)
@@ -24,7 +25,7 @@ agents = Blueprint("agents", __name__)
 
 @agents.post("/compute/hosts/batchRestartAgents")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(SubmittedTask, raises=(UnknownHosts, ClaimConflict))
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_restart_agents(ids: list[int], view: View) -> Response:
@@ -34,7 +35,7 @@ def batch_restart_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/batchStopAgents")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(SubmittedTask, raises=(UnknownHosts, ClaimConflict))
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_stop_agents(ids: list[int], view: View) -> Response:
@@ -44,7 +45,7 @@ def batch_stop_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/restart")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(SubmittedTask, raises=(UnknownHosts, ClaimConflict))
 @takes_query(SubmissionView)
 @takes_nothing
 def restart_agent(view: View, host_id: int) -> Response:
@@ -54,7 +55,7 @@ def restart_agent(view: View, host_id: int) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/stop")
 @require(Permission.HOST_MANAGER)
-@answers(SubmittedTask, raises=(UnknownHosts,))
+@answers(SubmittedTask, raises=(UnknownHosts, ClaimConflict))
 @takes_query(SubmissionView)
 @takes_nothing
 def stop_agent(view: View, host_id: int) -> Response:
@@ -75,5 +76,7 @@ def submit(definition: Definition, hosts: list[int]) -> int:
 
 
 def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:
+    if view.is_dry_run:
+        return success(planned(definition, hosts, view))
     task = submit(definition, hosts)
     return mark(show(task, SUBMISSION, view), task)
