@@ -26,10 +26,10 @@ def note(**facts: Any) -> None:
 def record(response: Response) -> Response:
     """Write the entry of the call that is answered so.
 
-    Calls that only read, or name no route, have none; nor has a flood that the rate limit stops: it would push out what
-    was done before it, and stands in the log of the process.
+    Calls that only read or plan, or name no route, have none; nor has a flood that the rate limit stops: it would push
+    out what was done before it, and stands in the log of the process.
     """
-    if request.method not in READING and request.endpoint and not _is_flood(response):
+    if request.method not in READING and request.endpoint and not _is_flood(response) and "is_dry_run" not in g:
         entry = _entry(response.status_code)
         try:
             services().access.audit.write(entry, of_stranger=not entry["user"])
