@@ -46,13 +46,17 @@ class Iam:
         registry.create([Host(0, "10.0.0.1", name="web-1")])
         self.app = self.another(registry)
 
-    def another(self, registry: HostRegistry | None = None) -> Flask:
+    def another(
+        self, registry: HostRegistry | None = None, store: Store | None = None, users: UserStore | None = None
+    ) -> Flask:
         """One more API process on the same store."""
-        registry = registry or HostRegistry(self.redis)
-        return create_app(Store(self.redis), registry, UserStore(self.redis), Settings(api=self.settings))
+        registry, store = registry or HostRegistry(self.redis), store or Store(self.redis)
+        return create_app(store, registry, users or UserStore(self.redis), Settings(api=self.settings))
 
-    def call(self, method: str, path: str, body: Any = None, *, user: str = "admin", **kwargs: Any) -> TestResponse:
-        return call(self.app, method, path, body, auth=(user, PASSWORD), **kwargs)
+    def call(
+        self, method: str, path: str, body: Any = None, *, user: str = "admin", app: Flask | None = None, **kwargs: Any
+    ) -> TestResponse:
+        return call(app or self.app, method, path, body, auth=(user, PASSWORD), **kwargs)
 
     def data(self, method: str, path: str, body: Any = None, **kwargs: Any) -> Any:
         """What a call gives that must succeed."""
