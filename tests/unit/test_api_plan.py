@@ -30,7 +30,7 @@ COUNTERS = ("{iam}:rate", "{iam}:attempts", "{iam}:wait")
 
 
 def dump(redis: Any) -> dict[str, Any]:
-    """All keys with all that is in them, besides the counters of who called how often."""
+    """All keys with all that is in them, besides the counters of who called how often, and streams without entries."""
     read = {
         "string": redis.get,
         "hash": redis.hgetall,
@@ -40,7 +40,7 @@ def dump(redis: Any) -> dict[str, Any]:
         "stream": redis.xrange,
     }
     keys = [key for key in redis.scan_iter() if not key.startswith(COUNTERS)]
-    return {key: read[redis.type(key)](key) for key in keys}
+    return {key: found for key in keys if (found := read[redis.type(key)](key))}
 
 
 @pytest.fixture
@@ -80,6 +80,16 @@ def test_a_dry_run_writes_nothing_and_shows_what_the_call_itself_would(fleet: Ia
     ]
     assert plan["subtaskCount"] == len(task["subtasks"]) == sum(stage["subtaskCount"] for stage in plan["stages"])
     assert [host["id"] for host in plan["hosts"]] == [2]
+
+
+def test_a_plan_can_be_had_without_its_subtasks(fleet: Iam) -> None:
+    path, body = f"{RESTART}?dryRun=true", {"hostIds": [1, 2]}
+    whole = fleet.data("POST", path, body)
+    for query in ("view=summary", "fields=name,context"):
+        small = fleet.data("POST", f"{path}&{query}", body)
+        assert "subtasks" not in small
+        assert small == {name: whole[name] for name in small}
+        assert {"name", "stages", "hosts", "findings", "subtaskCount"} <= small.keys()
 
 
 def test_the_stages_stand_in_the_order_in_which_they_run(fleet: Iam) -> None:
