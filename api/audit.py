@@ -49,11 +49,30 @@ class AuditLog:
         self._redis: Any = redis
         self._most = {KEY: most, STRANGERS_KEY: max(1, most // STRANGERS_SHARE)}
 
-    def write(self, entry: Mapping[str, Any], *, of_stranger: bool) -> None:
-        """Add an entry; its id and time come from Redis. StoreUnavailable while that is away."""
-        key = STRANGERS_KEY if of_stranger else KEY
+    def begin(self, entry: Mapping[str, Any]) -> str:
+        """Add the entry of a user's call that is about to be answered, and return its id, for `write` or `drop`."""
         with translated():
-            self._redis.xadd(key, {"entry": orjson.dumps(entry)}, maxlen=self._most[key], approximate=True)
+            return str(self._add(self._redis, KEY, entry))
+
+    def write(self, entry: Mapping[str, Any], *, of_stranger: bool, begun: str = "") -> None:
+        """Add an entry, in place of the one that was `begun`; its id and time come from Redis.
+
+        Raises:
+            StoreUnavailable: Redis is away; what was begun stays.
+        """
+        with translated(), self._redis.pipeline() as pipe:
+            self._add(pipe, STRANGERS_KEY if of_stranger else KEY, entry)
+            if begun:
+                pipe.xdel(KEY, begun)
+            pipe.execute()
+
+    def drop(self, begun: str) -> None:
+        """Take off an entry that was begun by a call which changes nothing."""
+        with translated():
+            self._redis.xdel(KEY, begun)
+
+    def _add(self, redis: Any, key: str, entry: Mapping[str, Any]) -> Any:
+        return redis.xadd(key, {"entry": orjson.dumps(entry)}, maxlen=self._most[key], approximate=True)
 
     def page(self, wanted: AuditFilter, *, page: int, size: int) -> tuple[list[Entry], int]:
         """Return one page (from 1), newest first, and how many entries there are in all pages."""

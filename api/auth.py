@@ -64,7 +64,7 @@ def require(permission: Permission | None = None) -> Callable[[View[P]], View[P]
 
 
 def enter(permission: Permission | None) -> None:
-    """Identify the caller of this request, count the call, and check the permission.
+    """Identify the caller of this request, count the call, check the permission, and open the call's audit entry.
 
     Raises:
         Unauthorized: nobody known.
@@ -79,6 +79,7 @@ def enter(permission: Permission | None) -> None:
     access.rate.admit(g.caller.user.id)
     if permission and not g.caller.user.may(permission):
         raise Forbidden(f"This call needs the permission {permission}.")
+    trail.begin()
 
 
 def is_guarded(view: Callable[..., object]) -> bool:

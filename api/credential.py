@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 from redis import Redis, WatchError
 
-from api.user import Permission, User, with_implied
+from api.user import DISK, Permission, User, with_implied
+from dag.durable import Disk
 from dag.error import MusterError
 from dag.script import translated
 
@@ -61,6 +62,7 @@ class Wish:
 class CredentialStore:
     """The credentials of one kind in a Redis hash, by id. Every call raises StoreUnavailable while Redis is away.
 
+    One that is made or revoked is so on the server's disk, too; NotDurable where it is not there in time.
     Each is read from Redis for each request: one that is revoked is refused by all API processes at once.
     """
 
@@ -68,6 +70,7 @@ class CredentialStore:
         self._redis: Any = redis
         self._key, self._used_key = key, f"{key}:used"
         self._clock = clock
+        self._disk = Disk(redis, DISK)
         self._noted: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -99,7 +102,9 @@ class CredentialStore:
                     pipe.execute()
                 except WatchError:
                     continue
-                return made
+                break
+        self._disk.confirm()
+        return made
 
     def find(self, id: str) -> Credential | None:
         """Return the credential of this id while it holds; None for one that is unknown, revoked or expired."""
@@ -124,12 +129,14 @@ class CredentialStore:
             if found is None or owner_id not in (None, found.owner_id):
                 raise UnknownCredential
             self._drop(self._redis, [id])
+        self._disk.confirm()
         return found
 
     def remove_all(self, owner_id: int) -> None:
         """Revoke all of a user."""
         with translated():
             self._drop(self._redis, [one.id for one, _ in self.list(owner_id)])
+        self._disk.confirm()
 
     def note_use(self, id: str) -> None:
         """Note that it was used now; written once a minute."""

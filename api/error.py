@@ -23,6 +23,7 @@ from api.throttle import TooManyAttempts, TooManyCalls
 from api.user import IllegalUser, LastAdministrator, UnknownUser, UserExists
 from dag.error import (
     AgentUnavailable,
+    ClaimConflict,
     DuplicateHost,
     HostsInUse,
     IllegalState,
@@ -30,6 +31,7 @@ from dag.error import (
     NotDurable,
     PartitionMismatch,
     RollbackProhibited,
+    StillRunning,
     StoreUnavailable,
     TooManyFollowing,
     TooManyWaiting,
@@ -63,6 +65,7 @@ MEANINGS = {
     AGENT_STATE: "The agent or the host is not in a state that allows this now.",
 }
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 RETRY_LATER = {"Retry-After": "2"}
 UNKNOWN_FIELD = "is no field of this request"
 SECRET_FIELDS = frozenset(("variables", "password", "currentPassword"))
@@ -153,6 +156,11 @@ def _illegal_state(error: IllegalState, _: HostsNamed, code: int, status: int) -
     return Refusal(code, status, str(error), error.target)
 
 
+def _claim_conflict(error: ClaimConflict, _: HostsNamed, code: int, status: int) -> Refusal:
+    text = f"{IDEMPOTENCY_KEY} was used before, for task {error.task_id} and another path or body: take a new key."
+    return Refusal(code, status, text, IDEMPOTENCY_KEY)
+
+
 def _inventory(error: InventoryError, _: HostsNamed, code: int, status: int) -> Refusal:
     subs = [
         SubError("HostImport", ", ".join(filter(None, (fault.where, fault.field))), fault.value, fault.message)
@@ -189,7 +197,9 @@ MAPPED: dict[type[MusterError], Answer] = {
     TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),
     WrongKey: _UNEXPECTED,
     AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
+    StillRunning: _plain(UNEXPECTED, 504, "processId"),
     UnknownProcess: _plain(NOT_FOUND, 404, "processId"),
+    ClaimConflict: answered(ILLEGAL_ARGUMENT, 409, _claim_conflict),
     TooManyWaiting: answered(UNEXPECTED, 503, _later),
     TooManyFollowing: answered(UNEXPECTED, 503, _later),
     InventoryError: answered(ILLEGAL_ARGUMENT, 400, _inventory),

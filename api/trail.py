@@ -1,4 +1,7 @@
-"""Writes the audit log: one entry for each call that asked for a change, whether it was done or refused."""
+"""Writes the audit log: one entry for each call that asked for a change, whether it was done or refused.
+
+It is written before the change is made, and replaced when its result is known.
+"""
 
 from typing import Any
 
@@ -13,7 +16,9 @@ from dag.error import StoreUnavailable
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 MOST_NAMED = 100
 SUCCESSFUL, REFUSED, FAILED = "SUCCESSFUL", "REFUSED", "FAILED"
-RESULTS = (SUCCESSFUL, REFUSED, FAILED)
+# Still under way; or its process died, and what became of it is not known.
+UNFINISHED = "UNFINISHED"
+RESULTS = (SUCCESSFUL, REFUSED, FAILED, UNFINISHED)
 
 log = structlog.get_logger()
 
@@ -23,24 +28,38 @@ def note(**facts: Any) -> None:
     g.setdefault("noted", {}).update(facts)
 
 
-def record(response: Response) -> Response:
-    """Write the entry of the call that is answered so.
+def begin() -> None:
+    """Write that this call is about to be answered: should the process die before `record`, that is what stays.
 
-    Calls that only read, or name no route, have none; nor has a flood that the rate limit stops: it would push out what
-    was done before it, and stands in the log of the process.
+    Raises:
+        StoreUnavailable: Redis is away; a change without its entry must not be made.
     """
-    if request.method not in READING and request.endpoint and not _is_flood(response):
-        entry = _entry(response.status_code)
-        try:
-            services().access.audit.write(entry, of_stranger=not entry["user"])
-        except StoreUnavailable as error:
-            # What was done is done; the log of this process has the entry instead.
-            log.error("audit entry not kept", reason=str(error), **entry)
+    if request.method not in READING:
+        g.begun = services().access.audit.begin({**_entry(0), "result": UNFINISHED})
+
+
+def record(response: Response) -> Response:
+    """Write the entry of the call that is answered so, in place of what `begin` wrote.
+
+    Calls that only read or plan, or name no route, have none; nor has a flood that the rate limit stops: it would push
+    out what was done before it, and stands in the log of the process.
+    """
+    if request.method in READING or not request.endpoint or _is_flood(response):
+        return response
+    log_of_changes, entry = services().access.audit, _entry(response.status_code)
+    try:
+        if "is_dry_run" in g:
+            log_of_changes.drop(g.begun)
+        else:
+            log_of_changes.write(entry, of_stranger=not entry["user"], begun=g.get("begun", ""))
+    except StoreUnavailable as error:
+        # What was done is done; the log of this process has the entry instead.
+        log.error("audit entry not kept", reason=str(error), **entry)
     return response
 
 
 def _is_flood(response: Response) -> bool:
-    return response.status_code == 429 and "caller" in g
+    return response.status_code == 429 and "caller" in g and "begun" not in g
 
 
 def _entry(status: int) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import orjson
 from redis import Redis, WatchError
 
 from api.password import LONGEST_PASSWORD, PasswordMemory, hash_password
+from dag.durable import Disk
 from dag.error import MusterError
 from dag.script import translated
 
 # All keys about callers share a hash tag, so that they live in one slot of a Redis Cluster.
-KEY = "{iam}:users"
+KEY, DISK = "{iam}:users", "{iam}:disk"
 LONGEST_NAME = 64
 
 
@@ -111,6 +112,7 @@ def _unasked() -> None:
 class UserStore:
     """The users in Redis. Every call raises StoreUnavailable while Redis is away.
 
+    A change returns when it is on the server's disk, and raises NotDurable where it was made and is not there in time.
     A user's record is read from Redis for each request, so that a change is in force on all API processes at once.
     """
 
@@ -119,6 +121,7 @@ class UserStore:
         self.redis: Any = redis
         self._key = key
         self._memory = PasswordMemory(clock)
+        self._disk = Disk(redis, DISK)
 
     def add(self, name: str, password: str, roles: Iterable[str]) -> User:
         """Make a user and return it.
@@ -133,6 +136,7 @@ class UserStore:
         with translated():
             if not self.redis.hsetnx(self._key, name, orjson.dumps(record).decode()):
                 raise UserExists(f"User {name} exists already.")
+        self._disk.confirm()
         return _user(name, record)
 
     def ensure_admin(self, name: str, password: str) -> User:
@@ -239,7 +243,9 @@ class UserStore:
                     pipe.execute()
                 except WatchError:
                     continue
-                return records
+                break
+        self._disk.confirm()
+        return records
 
 
 def _administers(record: dict[str, Any]) -> bool:

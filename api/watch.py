@@ -8,10 +8,11 @@ from datetime import datetime
 
 from api.instant import iso
 from config.settings import ApiSettings
-from dag.error import AgentUnavailable, TooManyWaiting
+from dag.error import AgentUnavailable, StillRunning, TooManyWaiting
 from dag.host import Agent, Host
 from dag.inquiry import Inquiries, Look, SeenProcess
-from dag.progress import await_end, holder_of, last_words
+from dag.operation import Operations
+from dag.progress import await_end, last_words
 from dag.registry import HostRegistry
 from dag.state import TaskStatus
 from dag.store import Store
@@ -77,19 +78,17 @@ class Watch:
         """Return once the small task on the host has succeeded.
 
         Raises:
-            AgentUnavailable: it failed, or has not ended in time; it then runs on by itself.
+            AgentUnavailable: it failed, or nobody began it in time, so that it never runs.
+            StillRunning: it has begun and goes on.
         """
         seconds = self._settings.operation_seconds
-        ended = await_end(self._store, task_id, seconds=seconds)
-        follow = f"follow it at /tasks/instances/{task_id}"
-        if not ended:
-            holder = holder_of(self._store, host.id)
-            if holder in (0, task_id):
-                raise AgentUnavailable(f"Task {task_id} is not done after {seconds:g} s and goes on; {follow}.")
-            raise AgentUnavailable(
-                f"Task {holder} holds host {host.id}; task {task_id} waits for it and runs then; {follow}."
-            )
-        if self._store.load(task_id).status is not TaskStatus.SUCCESSFUL:
+        if not await_end(self._store, task_id, seconds=seconds):
+            reason = f"no worker of zone {host.zone} has begun it within {seconds:g} s: it is withdrawn"
+            Operations(self._store).withdraw(task_id, reason=reason)
+        task = self._store.load(task_id)
+        if task.status is TaskStatus.RUNNING:
+            raise StillRunning(task_id, seconds)
+        if task.status is not TaskStatus.SUCCESSFUL:
             raise AgentUnavailable(f"Task {task_id} failed on host {host.id}: {last_words(self._store, task_id)}")
 
     def _ask(self, host: Host, *, anew: bool) -> Look | None:

@@ -1,7 +1,7 @@
-"""Users, tokens and access keys as the command line asks the API for them."""
+"""Users, tokens, access keys and the audit log as the command line asks the API for them."""
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cli.client import PREFIX, ApiClient
 from cli.error import CommandError
@@ -46,6 +46,12 @@ class IamClient(ApiClient):
     def revoke_credential(self, kind: str, id: str) -> None:
         """Revoke a token or an access key."""
         self._call("DELETE", f"{PREFIX}/iam/{kind}/{quote(id, safe='')}")
+
+    def audit(self, limit: int, **filters: str) -> list[Row]:
+        """Return the newest entries of the audit log that pass the filters (user, action, result, since)."""
+        query = urlencode({name: value for name, value in filters.items() if value} | {"size": str(limit)})
+        entries: list[Row] = self._call("GET", f"{PREFIX}/audit?{query}")["contents"]
+        return entries
 
     def _path(self, name: str) -> str:
         found = self._call("GET", f"{PREFIX}/iam/users?name={quote(name, safe='')}")["contents"]

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from cli.command.audit import audit
 from cli.command.calling import JsonFlag
 from cli.command.credentials import access_keys, tokens
 from cli.command.hosts import hosts
@@ -40,6 +41,7 @@ app.add_typer(hosts, name="hosts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.add_typer(access_keys, name="access-keys")
+app.add_typer(audit, name="audit")
 
 DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
 

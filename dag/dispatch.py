@@ -15,6 +15,8 @@ from dag.store import HOSTS_A_CHUNK, Store
 from dag.task import Stage
 
 GROUP = "schedulers"
+# Holder of a host that came free: it is kept for the task at the head of its queue.
+FREE_FOR_THE_HEAD = "-"
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,14 @@ class HostsInUse(MusterError):
         super().__init__(f"Hosts in use: {listed}.")
 
 
+class ClaimConflict(MusterError):
+    """Under this name another task was asked for before; nothing was changed."""
+
+    def __init__(self, task_id: int) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task {task_id} was made by another call with the same key.")
+
+
 class DuplicateHost(MusterError):
     """A host with this address and SSH port is enrolled already."""
 
@@ -82,6 +90,16 @@ class DuplicateHost(MusterError):
 
 class AgentUnavailable(MusterError):
     """The agent can't be seen or changed now."""
+
+
+class StillRunning(MusterError):
+    """What was asked for has begun, and is not done in the time that a call may take; it goes on."""
+
+    def __init__(self, task_id: int, seconds: float) -> None:
+        self.task_id = task_id
+        super().__init__(
+            f"Task {task_id} runs and is not done after {seconds:g} s; follow it at /tasks/instances/{task_id}."
+        )
 
 
 class UnknownProcess(MusterError):

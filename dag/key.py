@@ -5,6 +5,8 @@ All keys of one partition share a hash tag, so that a script touches one slot of
 
 from dataclasses import dataclass
 
+from dag.claim import Claim
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -39,11 +41,21 @@ class Keys:
         """Stream: what has changed in the task, the newest 10,000 changes (see node.lua)."""
         return self._name(f"task:{task_id}:changes")
 
+    def creating(self, task_id: int, claim: Claim | None) -> list[str]:
+        """Return the keys of the script that makes a task, in their order (see create.lua)."""
+        names = [self.task(task_id), self.status(task_id), self.index, self.admission, self.listed, self.creators]
+        names += [self.ready, self.holders, self.waiting, self.changes(task_id)]
+        return [*names, self.claim(claim.name)] if claim else names
+
     def ending(self, task_id: int) -> list[str]:
         """Return the keys of the scripts that can end a node, and so its task, in their order (see finish.lua)."""
         names = [self.task(task_id), self.status(task_id), self.nodes(task_id), self.due, self.ready]
         names += [self.facts(task_id), self.log(task_id), self.holders, self.waiting, self.agents]
         return [*names, self.cancels, self.listed, self.changes(task_id)]
+
+    def claim(self, name: str) -> str:
+        """String: "task content" of the task that was made under the claim of this name."""
+        return self._name(f"claim:{name}")
 
     @property
     def task_ids(self) -> str:

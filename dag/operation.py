@@ -96,6 +96,19 @@ class Operations:
         self._check_letter(task_id, subtask_id, "cancelled", met)
         self._store.disk.confirm()
 
+    def withdraw(self, task_id: int, *, reason: str) -> bool:
+        """End a task of one step that nobody has begun, so that it never runs; False where it has begun or ended.
+
+        Raises:
+            UnknownTask: there is none of this id.
+        """
+        text = head_line(Operation.EXECUTE, datetime.now(UTC)) + f"{reason}\n"
+        met = self._call("withdraw", task_id, 0, text, self._store.clock())
+        if not met:
+            raise UnknownTask(task_id)
+        self._store.disk.confirm()
+        return bool(met == DONE)
+
     def _call(self, script: str, task_id: int, *arguments: str | int) -> Any:
         names = [*self._store.keys.ending(task_id), self._store.keys.admission]
         return self._store.scripts.call(script, names, task_id, secrets.token_hex(8), *arguments)

@@ -30,13 +30,6 @@ def await_end(store: Store, task_id: int, *, seconds: float, wait: Callable[[flo
         pause = min(LONGEST_SECONDS, pause * 1.5)
 
 
-def holder_of(store: Store, host_id: int) -> int:
-    """Return the task that holds the host, 0 where none does."""
-    with translated():
-        holder = store.redis.hget(store.keys.holders, str(host_id))
-    return int(holder) if holder and holder != "-" else 0
-
-
 def last_words(store: Store, task_id: int) -> str:
     """Return the last line of the log of each node that failed: why the task did."""
     task = store.load(task_id)

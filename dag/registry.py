@@ -23,6 +23,9 @@ SORTS: dict[str, Callable[[Host], tuple[str | int, int]]] = {
     "createTime": lambda host: (host.created_at, host.id),
 }
 
+# Hosts read by one command: about 1 ms of Redis's time.
+READ_AT_ONCE = 1000
+
 
 class HostRegistry:
     """All hosts, each known by its id; a pair of address and SSH port is enrolled once."""
@@ -76,8 +79,27 @@ class HostRegistry:
 
     def observe(self, host_id: int) -> Host:
         """Return one host with the status that was last seen; UnknownHosts where there is none."""
-        host, agent = self.get(host_id), self.agent(host_id)
-        return replace(host, status=agent.host_status) if agent else host
+        return _with_status(self.get(host_id), self.agent(host_id))
+
+    def sightings(self, ids: Sequence[int]) -> list[tuple[Host, Agent | None]]:
+        """Return these hosts with the status that was last seen, each with its agent (None: nobody has looked).
+
+        Raises:
+            UnknownHosts: some are not enrolled.
+        """
+        found: list[tuple[Host, Agent | None]] = []
+        missing: list[int] = []
+        for at in range(0, len(ids), READ_AT_ONCE):
+            chunk = ids[at : at + READ_AT_ONCE]
+            for host, (text, seen) in zip(chunk, self._read(chunk), strict=True):
+                agent = _agent(seen) if seen else None
+                if text is None:
+                    missing.append(host)
+                else:
+                    found.append((_with_status(_host(text), agent), agent))
+        if missing:
+            raise UnknownHosts(missing)
+        return found
 
     def known(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Return the ids of the hosts that are enrolled at these addresses and SSH ports."""
@@ -123,6 +145,10 @@ class HostRegistry:
         return hosts[here], len(hosts)
 
     def _observed(self, ids: Sequence[int]) -> list[Host]:
+        return [_with_status(_host(text), _agent(seen) if seen else None) for text, seen in self._read(ids) if text]
+
+    def _read(self, ids: Sequence[int]) -> list[tuple[str | None, str | None]]:
+        """Return the stored texts of hosts and of their agents, None where there is none."""
         if not ids:
             return []
         names = [str(host) for host in ids]
@@ -130,8 +156,7 @@ class HostRegistry:
             pipe.hmget(self._keys.hosts, names)
             pipe.hmget(self._keys.agents, names)
             hosts, agents = pipe.execute()
-        pairs = [(_host(host), seen) for host, seen in zip(hosts, agents, strict=True) if host]
-        return [replace(host, status=_agent(seen).host_status) if seen else host for host, seen in pairs]
+        return list(zip(hosts, agents, strict=True))
 
     def delete(self, ids: Collection[int]) -> None:
         """Forget all of these hosts or none.
@@ -165,6 +190,10 @@ def _host(text: str) -> Host:
 def _agent(text: str) -> Agent:
     fields = json.loads(text)
     return Agent(**{**fields, "status": AgentStatus(fields["status"])})
+
+
+def _with_status(host: Host, agent: Agent | None) -> Host:
+    return replace(host, status=agent.host_status) if agent else host
 
 
 def _matches(host: Host, word: str, statuses: Collection[str]) -> bool:

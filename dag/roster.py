@@ -17,7 +17,7 @@ class Worker:
     """A live worker as its own heartbeat described it.
 
     `queues` are those that it consumes, `free` its threads without a node, `received` the messages that it has had
-    since it started.
+    since it started, `profiles` the agent profiles that it knows (none: it does not tell).
     """
 
     name: str
@@ -26,6 +26,7 @@ class Worker:
     draining: bool = False
     free: int = 0
     received: int = 0
+    profiles: frozenset[str] = frozenset()
 
 
 def _nobody(_workers: list[Worker]) -> Collection[str]:
@@ -52,7 +53,7 @@ class Roster:
         """Tell that the worker is alive, and what it consumes."""
         fields = asdict(worker)
         name = fields.pop("name")
-        text = json.dumps({**fields, "queues": sorted(worker.queues)})
+        text = json.dumps({**fields, "queues": sorted(worker.queues), "profiles": sorted(worker.profiles)})
         with translated(), self._store.redis.pipeline() as pipe:
             pipe.zadd(self._store.keys.workers, {name: self._now() + self._alive_ms})
             pipe.hset(self._store.keys.worker_info, name, text)
@@ -66,16 +67,20 @@ class Roster:
             pipe.execute()
 
     def alive(self) -> list[Worker]:
-        """Return the live workers by name, and forget those that have been silent for a while."""
+        """Return the live workers by name."""
         now = self._now()
         with translated(), self._store.redis.pipeline() as pipe:
             pipe.zrangebyscore(self._store.keys.workers, now, "+inf")
-            pipe.zrangebyscore(self._store.keys.workers, "-inf", now - 10 * self._alive_ms)
             pipe.hgetall(self._store.keys.worker_info)
-            names, long_gone, infos = pipe.execute()
+            names, infos = pipe.execute()
+        return [_worker(name, infos[name]) for name in sorted(names) if name in infos]
+
+    def _forget_long_gone(self) -> None:
+        last = self._now() - 10 * self._alive_ms
+        with translated():
+            long_gone = self._store.redis.zrangebyscore(self._store.keys.workers, "-inf", last)
         for name in long_gone:
             self.leave(name)
-        return [_worker(name, infos[name]) for name in sorted(names) if name in infos]
 
     def balance(
         self, zones: Mapping[str, int], *, leader: str, shunned: Callable[[list[Worker]], Collection[str]] = _nobody
@@ -91,6 +96,7 @@ class Roster:
             if not self._store.redis.set(keys.balancer, leader, nx=True, px=1000):
                 return []
             before = self._store.redis.hgetall(keys.shards)
+        self._forget_long_gone()
         workers = self.alive()
         without = shunned(workers)
         wanted: dict[str, str] = {}
@@ -129,4 +135,5 @@ def _moves(workers: list[Worker], wanted: Mapping[str, str]) -> list[Move]:
 
 def _worker(name: str, text: str) -> Worker:
     fields = json.loads(text)
-    return Worker(name, **{**fields, "queues": frozenset(fields["queues"])})
+    profiles = frozenset(fields.get("profiles", ()))
+    return Worker(name, **{**fields, "queues": frozenset(fields["queues"]), "profiles": profiles})

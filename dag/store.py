@@ -6,14 +6,15 @@ hosts their places in their queues, in chunks and in the order of submission; wh
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
 
+from dag.claim import Claim
 from dag.durable import Disk
-from dag.error import StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
+from dag.error import ClaimConflict, HostsInUse, StoreUnavailable, UnknownHosts, UnknownSubtask, UnknownTask
 from dag.graph import Graph
 from dag.key import Keys
 from dag.script import Scripts, translated
@@ -82,61 +83,72 @@ class Store:
             self.redis.ping()
 
     def submit(
-        self, definition: Definition, host_ids: Sequence[int], *, creator: str, executor: str, trace_id: str
+        self,
+        definition: Definition,
+        host_ids: Sequence[int],
+        *,
+        creator: str,
+        executor: str,
+        trace_id: str,
+        claim: Claim | None = None,
     ) -> int:
         """Write a task on these hosts and return its id; its first nodes are READY where their host is free.
 
+        Where a task was made under the same claim before, it is that one's id, which has another trace id.
         Where Redis goes away after the task was written, its id is returned all the same: a scheduler goes on with it.
 
         Raises:
             UnknownHosts: some hosts are not enrolled; nothing was written.
+            HostsInUse: the operation does not wait, and another task has its host; nothing was written.
+            ClaimConflict: a task was made under this claim from another content.
             StoreUnavailable: Redis is away or refuses writes.
             NotDurable: the task was written and will run, but is not on the server's disk yet.
             ValueError: no host is named, one twice, or several for an operation on one.
         """
         if not host_ids or len(set(host_ids)) < len(host_ids) or (definition.single and len(host_ids) > 1):
             raise ValueError("A task needs hosts, each of them named once; an operation on one host needs one.")
-        self._check_hosts(host_ids)
-        task_id = self._create(definition, host_ids, creator, executor, trace_id)
+        task_id, is_new = self.claimed(claim) if claim else None, False
+        if task_id is None:
+            self._check_hosts(host_ids)
+            told = {"creator": creator, "executor": executor, "trace": trace_id}
+            task_id, is_new = self._create(definition, host_ids, told, claim)
         self.disk.confirm()
         try:
-            self.admit_waiting(task_id, host_ids)
+            # How far one is that was made before is not known here; one for `now` has its host.
+            self.admit_waiting(task_id, host_ids if is_new and not definition.now else ())
         except StoreUnavailable as error:
             log.warning("task %s is written; a scheduler gives it its hosts: %s", task_id, error)
         return task_id
 
+    def claimed(self, claim: Claim) -> int | None:
+        """Return the task that was made under the claim, None where there is none yet; ClaimConflict as `submit`."""
+        with translated():
+            held = self.redis.get(self.keys.claim(claim.name))
+        return _made_under(claim, *held.split(" ")) if held else None
+
     def _create(
-        self, definition: Definition, host_ids: Sequence[int], creator: str, executor: str, trace_id: str
-    ) -> int:
+        self, definition: Definition, host_ids: Sequence[int], told: Mapping[str, str], claim: Claim | None
+    ) -> tuple[int, bool]:
+        """Return the task's id, and whether it was made now and not under the same claim before."""
         graph = Graph(definition.stages, len(host_ids))
         task_id, last = self._allocate(graph.size)
-        fields: dict[str, str | int] = {
-            "definition": definition.key,
-            "name": definition.name,
-            "stages": pack_stages(definition.stages),
-            "shape": graph.shape,
-            "width": len(host_ids),
-            "base": last - graph.size + 1,
-            "hosts": ",".join(map(str, host_ids)),
-            "creator": creator,
-            "executor": executor,
-            "operation": Operation.EXECUTE,
-            "prohibit_rollback": int(definition.prohibit_rollback),
-            "trace": trace_id,
-            "single": int(definition.single),
-            "parameters": json.dumps(dict(definition.parameters)),
-            "admitted": 0,
-            "failed": 0,
-            "open": len(host_ids),
-        }
-        fields |= {f"left:{i}": graph.width_of(stage) for i, stage in enumerate(definition.stages)}
+        graph = replace(graph, base=last - graph.size + 1)
+        fields = {**_fields(definition, graph), **told, "hosts": ",".join(map(str, host_ids))}
         flat: list[str | int] = [part for pair in fields.items() for part in pair]
-        keys = self.keys
-        names = [keys.task(task_id), keys.status(task_id), keys.index, keys.admission, keys.listed, keys.creators]
-        names.append(keys.changes(task_id))
-        # 0 ("it exists") means that redis-py sent it twice because the first answer was lost: the id is ours alone.
-        self.scripts.call("create", names, task_id, graph.size, self.clock(), *flat)
-        return task_id
+        claimed = (claim.content, claim.seconds) if claim else ("", 0)
+        taken = host_ids[0] if definition.now else ""
+        # That it exists means that redis-py sent it twice because the first answer was lost: the id is ours alone.
+        what, *met = self.scripts.call(
+            "create", self.keys.creating(task_id, claim), task_id, graph.size, self.clock(), *claimed, taken, *flat
+        )
+        if what == "busy":
+            raise HostsInUse([(host_ids[0], int(met[0]))])
+        return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, True)
+
+    def trace_of(self, task_id: int) -> str:
+        """Return the trace id of the call that made the task, "" where there is no such task."""
+        with translated():
+            return self.redis.hget(self.keys.task(task_id), "trace") or ""
 
     def admit_waiting(self, until_task: int | None = None, hosts: Sequence[int] = ()) -> None:
         """Give hosts their tickets, oldest submission first, until `until_task` (or every task) is through.
@@ -312,3 +324,29 @@ class Store:
             names = [f"{offset}:{attempt}" for attempt in range(1, newest + 1)]
             texts = self.redis.hmget(keys.log(task_id), names) if names else []
         return "".join(text for text in texts if text)
+
+
+def _fields(definition: Definition, graph: Graph) -> dict[str, str | int]:
+    """Return what a new task's hash holds of its definition and shape, and its counters."""
+    fields: dict[str, str | int] = {
+        "definition": definition.key,
+        "name": definition.name,
+        "stages": pack_stages(definition.stages),
+        "shape": graph.shape,
+        "width": graph.width,
+        "base": graph.base,
+        "operation": Operation.EXECUTE,
+        "prohibit_rollback": int(definition.prohibit_rollback),
+        "single": int(definition.single),
+        "parameters": json.dumps(dict(definition.parameters)),
+        "admitted": 0,
+        "failed": 0,
+        "open": graph.width,
+    }
+    return fields | {f"left:{i}": graph.width_of(stage) for i, stage in enumerate(definition.stages)}
+
+
+def _made_under(claim: Claim, task: str, content: str) -> int:
+    if content != claim.content:
+        raise ClaimConflict(int(task))
+    return int(task)

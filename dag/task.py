@@ -33,7 +33,8 @@ class Definition:
     """An operation on hosts as data: its name and its stages in the order in which they run.
 
     A `single` one is for exactly one host, and the contract shows its nodes as none of several (parallelIdx -1).
-    `parameters` are what its steps need to know beside the host (the name of a process, say).
+    `parameters` are what its steps need to know beside the host (the name of a process, say). One that is for `now`
+    does not wait for its host: where an earlier task has it, no task is made.
     """
 
     key: str
@@ -41,9 +42,12 @@ class Definition:
     stages: tuple[Stage, ...]
     prohibit_rollback: bool = False
     single: bool = False
+    now: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.now and not self.single:
+            raise ValueError(f"Only an operation on a single host can do without waiting, unlike {self.key}.")
         # A host's queue leads to its node of the first stage; without one nobody would begin.
         if not self.stages or self.stages[0].scope is not Scope.HOST:
             raise ValueError(f"The first stage of {self.key} must have a node for each host.")

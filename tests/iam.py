@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from flask import Flask
 from redis import Redis
 from werkzeug.test import TestResponse
 
 from api.app import create_app
+from api.password import hash_password
 from api.user import Role, UserStore
 from config.settings import ApiSettings, Settings
 from dag.host import Host
@@ -17,6 +19,8 @@ from dag.store import Store
 
 SECRET_KEY = "a key that is long enough for tests"
 PASSWORD = "correct horse"
+# One for all users: argon2 is slow, as it should be.
+HASH = hash_password(PASSWORD)
 
 
 def call(app: Flask, method: str, path: str, body: Any = None, **kwargs: Any) -> TestResponse:
@@ -35,19 +39,24 @@ class Iam:
 
     def __post_init__(self) -> None:
         self.users = UserStore(self.redis)
-        for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
-            self.users.add(role.lower(), PASSWORD, [role])
+        with patch("api.user.hash_password", return_value=HASH):
+            for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
+                self.users.add(role.lower(), PASSWORD, [role])
         registry = HostRegistry(self.redis)
         registry.create([Host(0, "10.0.0.1", name="web-1")])
         self.app = self.another(registry)
 
-    def another(self, registry: HostRegistry | None = None) -> Flask:
+    def another(
+        self, registry: HostRegistry | None = None, store: Store | None = None, users: UserStore | None = None
+    ) -> Flask:
         """One more API process on the same store."""
-        registry = registry or HostRegistry(self.redis)
-        return create_app(Store(self.redis), registry, UserStore(self.redis), Settings(api=self.settings))
+        registry, store = registry or HostRegistry(self.redis), store or Store(self.redis)
+        return create_app(store, registry, users or UserStore(self.redis), Settings(api=self.settings))
 
-    def call(self, method: str, path: str, body: Any = None, *, user: str = "admin", **kwargs: Any) -> TestResponse:
-        return call(self.app, method, path, body, auth=(user, PASSWORD), **kwargs)
+    def call(
+        self, method: str, path: str, body: Any = None, *, user: str = "admin", app: Flask | None = None, **kwargs: Any
+    ) -> TestResponse:
+        return call(app or self.app, method, path, body, auth=(user, PASSWORD), **kwargs)
 
     def data(self, method: str, path: str, body: Any = None, **kwargs: Any) -> Any:
         """What a call gives that must succeed."""

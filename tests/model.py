@@ -92,10 +92,31 @@ class Model:
     due: dict[Run, int] = field(default_factory=dict)
     cancels: dict[Run, str] = field(default_factory=dict)
     admission: list[int] = field(default_factory=list)
+    claims: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def create(self, task_id: int, shape: str, hosts: list[int]) -> None:
+    def create(self, task_id: int, shape: str, hosts: list[int], claim: tuple[str, str] | None = None) -> None:
         self.tasks[task_id] = ModelTask(shape, hosts)
         self.admission.append(task_id)
+        if claim:
+            self.claims[claim[0]] = (task_id, claim[1])
+
+    def holder(self, host: int) -> int | None:
+        """The task that has the host, or is about to get it."""
+        holder = self.holders.get(host)
+        return self.waiting[host][0][0] if holder == FREE_FOR_THE_HEAD else int(holder) if holder else None
+
+    def create_now(self, task_id: int, shape: str, host: int) -> None:
+        """A task that takes its host at once, past those that have no places yet."""
+        self.tasks[task_id] = ModelTask(shape, [host], admitted=1)
+        self.holders[host] = str(task_id)
+        self._make_ready(task_id, self.tasks[task_id], 0, 1)
+
+    def withdraw(self, task_id: int) -> bool:
+        task = self.tasks[task_id]
+        if task.letters[0] != "R" or 0 in task.nodes:
+            return False
+        self._fail((task_id, 0, 1))
+        return True
 
     def admit(self, most: int) -> None:
         """Give at most so many hosts of the oldest unadmitted task their tickets."""
@@ -160,10 +181,13 @@ class Model:
             waiting = waiting[len(span) :]
             self._announce(task_id, span[0], span[-1] - span[0] + 1)
 
-    def admit_waiting(self) -> None:
+    def admit_waiting(self, until: int | None = None) -> None:
         while self.admission:
-            task = self.tasks[self.admission[0]]
+            head = self.admission[0]
+            task = self.tasks[head]
             (self.admit if task.wants is None else self.readmit)(len(task.hosts))
+            if head == until:
+                return
 
     def _make_ready(self, task_id: int, task: ModelTask, first: int, count: int) -> None:
         if task.wants is not None:

@@ -14,7 +14,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import task_received, worker_ready, worker_shutting_down
 from redis import Redis
 
-from config.settings import Settings
+from config.settings import Settings, WorkerSettings
 from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
@@ -28,6 +28,7 @@ from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
 from workers.looker import Looker, register_looks
+from workers.profile.profile import profile_names
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
@@ -36,6 +37,11 @@ from workers.runner import Runner, Step, StepFailed
 def worker_name(zone: str) -> str:
     """Return a name that no other live worker has."""
     return f"{zone}-{os.getpid()}@{socket.gethostname()}"
+
+
+def profile_folder(settings: WorkerSettings) -> Path | None:
+    """Return the operator's own folder of profiles, None where there is none."""
+    return Path(settings.profile_dir) if settings.profile_dir else None
 
 
 def register(app: Celery, runner: Runner) -> None:
@@ -65,7 +71,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
     executor = Executor(ssh_options(settings.ssh))
-    folder = Path(settings.worker.profile_dir) if settings.worker.profile_dir else None
+    folder = profile_folder(settings.worker)
     app = create_celery(settings)
     hosts = HostRegistry(redis)
     register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder))
@@ -167,4 +173,5 @@ class Presence:
             draining=is_away,
             free=max(0, self._settings.threads - self._held.busy),
             received=self._received,
+            profiles=profile_names(profile_folder(self._settings)),
         )

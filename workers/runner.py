@@ -146,12 +146,12 @@ class Runner:
         except RemoteCancelled as error:
             if self.held.is_asked_to_end(step.run):
                 # The store adds to the log who wanted it.
-                return Failed(CANCELLED, self._log(step, begun, started, str(error)))
+                return Failed(CANCELLED, self._log(step, begun, started, str(error), printed=error.output))
             return Lost(str(error))
         except StoreUnavailable as error:
             return Lost(str(error))
         except RemoteError as error:
-            found, unreachable = self._log(step, begun, started, str(error)), error
+            found, unreachable = self._log(step, begun, started, str(error), printed=error.output), error
             agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
             return Failed(str(error), replace(found, agent=agent))
         except (UnknownHosts, ProfileError, StepFailed) as error:
@@ -218,6 +218,14 @@ class Runner:
         # A step that succeeds is followed by one that tells more.
         return None if result.ok else reached(self.hosts, run.host_id or 0)
 
-    def _log(self, step: Step, begun: Begun, started: datetime, reason: str, done: Completed | None = None) -> Report:
+    def _log(
+        self,
+        step: Step,
+        begun: Begun,
+        started: datetime,
+        reason: str,
+        done: Completed | None = None,
+        printed: str = "",
+    ) -> Report:
         head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
-        return Report(run_log(begun.operation, started, head, done, reason))
+        return Report(run_log(begun.operation, started, head, done, reason, printed))

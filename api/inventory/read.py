@@ -45,8 +45,12 @@ READERS: Mapping[str, Callable[[str], Rows]] = {
 }
 
 
-def read_inventory(content: str, form: str, defaults: Mapping[str, str], *, limit: int) -> Found:
+def read_inventory(
+    content: str, form: str, defaults: Mapping[str, str], *, limit: int, fault_of: Callable[[Host], str]
+) -> Found:
     """Return the hosts; `form` is one of `READERS`, `defaults` fill the fields that a host leaves out.
+
+    `fault_of` tells what is wrong with a host's profile, "" where nothing is.
 
     Raises:
         InventoryError: all that is wrong with it; no host, more than `limit`, one twice.
@@ -60,9 +64,9 @@ def read_inventory(content: str, form: str, defaults: Mapping[str, str], *, limi
         hosts: list[Host] = HostEntry(many=True).load([{**defaults, **row.fields} for row in rows.hosts])
     except ValidationError as error:
         raise InventoryError(list(_faults(error.messages, rows.hosts))) from None
-    doubles = list(_doubles(hosts, rows.hosts))
-    if doubles:
-        raise InventoryError(doubles)
+    faults = [*_doubles(hosts, rows.hosts), *_unfit(hosts, rows.hosts, fault_of)]
+    if faults:
+        raise InventoryError(faults)
     return Found(hosts, list(rows.ignored))
 
 
@@ -87,3 +91,9 @@ def _doubles(hosts: list[Host], rows: Any) -> Iterator[Fault]:
         if before != at:
             where = rows[before].where
             yield Fault(row.where, "address", f"{host.address} port {host.ssh_port} is named before, at {where}")
+
+
+def _unfit(hosts: list[Host], rows: Any, fault_of: Callable[[Host], str]) -> Iterator[Fault]:
+    for host, row in zip(hosts, rows, strict=True):
+        if fault := fault_of(host):
+            yield Fault(row.place("profile"), "profile", fault, host.profile)

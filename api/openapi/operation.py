@@ -141,6 +141,8 @@ def _query_parameters(said: Declaration, settings: ApiSettings, converter: Schem
 def _as_value(text: str, kind: str) -> int | str | list[str]:
     if kind == "array":
         return text.split(",")
+    if kind == "boolean":
+        return text == "true"
     return int(text) if kind == "integer" else text
 
 

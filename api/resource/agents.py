@@ -3,8 +3,12 @@
 from flask import Blueprint, Response, g
 
 from api.auth import caller, require
-from api.declaration import answers, takes_hosts, takes_nothing, takes_query
-from api.envelope import server_name
+from api.declaration import answers, knows_header, takes_hosts, takes_nothing, takes_query
+from api.envelope import server_name, success
+from api.error import IDEMPOTENCY_KEY
+from api.idempotency import KEY, MEANING, claim, mark
+from api.plan import planned
+from api.schema.answer_plan import with_host_plan, with_plan
 from api.schema.answer_task import SubmittedHostTask, SubmittedTask, with_views
 from api.schema.host_id import HostIds
 from api.schema.view import SubmissionView, View
@@ -15,15 +19,19 @@ from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.batch_stop import BATCH_STOP
 from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
-from dag.error import UnknownHosts
+from dag.error import ClaimConflict, UnknownHosts, UnknownTask
 from dag.task import Definition
 
 agents = Blueprint("agents", __name__)
 
+# No task: one that an earlier call with the same key made, and that has been forgotten.
+SUBMISSION_ERRORS = (UnknownHosts, ClaimConflict, UnknownTask)
+
 
 @agents.post("/compute/hosts/batchRestartAgents")
 @require(Permission.HOST_MANAGER)
-@answers(with_views(SubmittedTask), raises=(UnknownHosts,))
+@answers(with_plan(*with_views(SubmittedTask)), raises=SUBMISSION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_restart_agents(ids: list[int], view: View) -> Response:
@@ -33,7 +41,8 @@ def batch_restart_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/batchStopAgents")
 @require(Permission.HOST_MANAGER)
-@answers(with_views(SubmittedTask), raises=(UnknownHosts,))
+@answers(with_plan(*with_views(SubmittedTask)), raises=SUBMISSION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
 @takes_query(SubmissionView)
 @takes_hosts(HostIds)
 def batch_stop_agents(ids: list[int], view: View) -> Response:
@@ -43,7 +52,8 @@ def batch_stop_agents(ids: list[int], view: View) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/restart")
 @require(Permission.HOST_MANAGER)
-@answers(with_views(SubmittedHostTask), raises=(UnknownHosts,))
+@answers(with_host_plan(*with_views(SubmittedHostTask)), raises=SUBMISSION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
 @takes_query(SubmissionView)
 @takes_nothing
 def restart_agent(view: View, host_id: int) -> Response:
@@ -53,7 +63,8 @@ def restart_agent(view: View, host_id: int) -> Response:
 
 @agents.post("/compute/hosts/<id:host_id>/agent/stop")
 @require(Permission.HOST_MANAGER)
-@answers(with_views(SubmittedHostTask), raises=(UnknownHosts,))
+@answers(with_host_plan(*with_views(SubmittedHostTask)), raises=SUBMISSION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
 @takes_query(SubmissionView)
 @takes_nothing
 def stop_agent(view: View, host_id: int) -> Response:
@@ -62,10 +73,19 @@ def stop_agent(view: View, host_id: int) -> Response:
 
 
 def submit(definition: Definition, hosts: list[int]) -> int:
-    """Submit a task on these hosts in the name of the caller, and return its id."""
-    who = {"creator": caller().name, "executor": server_name(), "trace_id": g.trace_id}
-    return services().store.submit(definition, hosts, **who)
+    """Submit a task on these hosts in the name of the caller, and return its id; see `api.idempotency`."""
+    return services().store.submit(
+        definition,
+        hosts,
+        creator=caller().name,
+        executor=server_name(),
+        trace_id=g.trace_id,
+        claim=claim(),
+    )
 
 
 def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:
-    return show(submit(definition, hosts), SUBMISSION, view)
+    if view.is_dry_run:
+        return success(planned(definition, hosts, view))
+    task = submit(definition, hosts)
+    return mark(show(task, SUBMISSION, view), task)

@@ -10,6 +10,7 @@ from api import render
 from api.auth import require
 from api.declaration import answers, takes
 from api.envelope import success
+from api.fitness import fitness
 from api.inventory.read import read_inventory
 from api.inventory.row import InventoryError
 from api.schema.answer_host import Imported
@@ -32,7 +33,8 @@ ATTEMPTS = 5
 def import_hosts(body: dict[str, Any]) -> Response:
     """Enrol those hosts of an inventory that are not yet, all or none, and answer with them and with the others."""
     defaults: dict[str, str] = {name: body[name] for name in ("profile", "zone", "user") if name in body}
-    found = read_inventory(body["content"], body["format"], defaults, limit=services().settings.api.max_hosts)
+    most = services().settings.api.max_hosts
+    found = read_inventory(body["content"], body["format"], defaults, limit=most, fault_of=fitness().fault)
     created, skipped = _enrol(found.hosts, dry_run=body["dryRun"])
     shown = [render.host(host) | ({} if host.id else {"id": None}) for host in created]
     known = [

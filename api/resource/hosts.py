@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response
+from marshmallow import ValidationError
 
 from api import render
 from api.auth import require
 from api.declaration import answers, takes, takes_hosts, takes_query
 from api.envelope import success
+from api.error import InvalidRequest
+from api.fitness import fitness
 from api.schema.answer import list_of, page_of
 from api.schema.answer_host import Host as HostAnswer
 from api.schema.host import HostCreation, HostPage
@@ -58,6 +61,11 @@ def delete_host(host_id: int) -> Response:
 @takes(HostCreation)
 def batch_create(wanted: list[Host]) -> Response:
     """Enrol all hosts named or none, and answer with them."""
+    # All of them have one profile and one zone.
+    if fault := fitness().fault(wanted[0]):
+        raise InvalidRequest(
+            ValidationError({"profile": [fault]}), {"profile": wanted[0].profile}, HostCreation.__name__
+        )
     now = time.time_ns() // 1_000_000
     created = services().registry.create([replace(host, created_at=now) for host in wanted])
     return success({"contents": [render.host(host) for host in created]})

@@ -7,25 +7,39 @@ from flask import Blueprint, Response
 
 from api import render, render_agent
 from api.auth import require
-from api.declaration import answers, takes_nothing, takes_query
+from api.declaration import answers, knows_header, takes_nothing, takes_query
 from api.envelope import success
+from api.error import IDEMPOTENCY_KEY
+from api.idempotency import KEY, MEANING, mark
+from api.plan import planned
 from api.resource.agents import submit
 from api.schema.answer import page_of
 from api.schema.answer_agent import HostAgent, HostAgentProcess
+from api.schema.answer_plan import with_host_plan
 from api.schema.page import Page
+from api.schema.submission import Submission
 from api.service import services
 from api.user import Permission
 from api.watch import Sight
 from dag.definition.process_restart import process_restart
 from dag.definition.process_stop import process_stop
-from dag.error import AgentUnavailable, TooManyWaiting, UnknownHosts, UnknownProcess
+from dag.error import (
+    AgentUnavailable,
+    ClaimConflict,
+    HostsInUse,
+    StillRunning,
+    TooManyWaiting,
+    UnknownHosts,
+    UnknownProcess,
+    UnknownTask,
+)
 from dag.inquiry import SeenProcess
 from dag.task import Definition
 
 processes = Blueprint("processes", __name__)
 
 LOOK_ERRORS = (UnknownHosts, AgentUnavailable, TooManyWaiting)
-OPERATION_ERRORS = (*LOOK_ERRORS, UnknownProcess)
+OPERATION_ERRORS = (*LOOK_ERRORS, UnknownProcess, HostsInUse, StillRunning, ClaimConflict, UnknownTask)
 
 
 @processes.get("/compute/hosts/<id:host_id>/agent")
@@ -48,20 +62,24 @@ def list_processes(query: dict[str, Any], host_id: int) -> Response:
 
 @processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/restart")
 @require(Permission.HOST_MANAGER)
-@answers(HostAgentProcess, raises=OPERATION_ERRORS)
+@answers(with_host_plan(HostAgentProcess), raises=OPERATION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
+@takes_query(Submission)
 @takes_nothing
-def restart_process(host_id: int, process_id: int) -> Response:
+def restart_process(query: dict[str, bool], host_id: int, process_id: int) -> Response:
     """Restart one process of the agent, and answer with it as it is then."""
-    return _operate(host_id, process_id, process_restart)
+    return _operate(host_id, process_id, process_restart, dry_run=query["dryRun"])
 
 
 @processes.post("/compute/hosts/<id:host_id>/agent/processes/<id:process_id>/stop")
 @require(Permission.HOST_MANAGER)
-@answers(HostAgentProcess, raises=OPERATION_ERRORS)
+@answers(with_host_plan(HostAgentProcess), raises=OPERATION_ERRORS)
+@knows_header(IDEMPOTENCY_KEY, MEANING, KEY)
+@takes_query(Submission)
 @takes_nothing
-def stop_process(host_id: int, process_id: int) -> Response:
+def stop_process(query: dict[str, bool], host_id: int, process_id: int) -> Response:
     """Stop one process of the agent, and answer with it as it is then."""
-    return _operate(host_id, process_id, process_stop)
+    return _operate(host_id, process_id, process_stop, dry_run=query["dryRun"])
 
 
 def _see(host_id: int) -> Sight:
@@ -70,7 +88,7 @@ def _see(host_id: int) -> Sight:
         return watch.see(host)
 
 
-def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition]) -> Response:
+def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition], *, dry_run: bool) -> Response:
     host, watch = services().registry.get(host_id), services().watch
     with watch.waiting():
         process = _find(watch.look(host), process_id)
@@ -78,9 +96,12 @@ def _operate(host_id: int, process_id: int, operation: Callable[[str], Definitio
             raise AgentUnavailable(
                 f"{process.name} can't be controlled alone: profile {host.profile} has no start and stop for it."
             )
-        watch.await_end(submit(operation(process.name), [host_id]), host)
+        if dry_run:
+            return success(planned(operation(process.name), [host_id]))
+        task = submit(operation(process.name), [host_id])
+        watch.await_end(task, host)
         sight = watch.look(host, anew=True)
-    return success(render_agent.process(sight, _find(sight, process_id)))
+    return mark(success(render_agent.process(sight, _find(sight, process_id))), task)
 
 
 def _find(sight: Sight, process_id: int) -> SeenProcess:

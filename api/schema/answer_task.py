@@ -30,14 +30,14 @@ class TaskOperation(StrEnum):
     ROLLBACK = Operation.ROLLBACK.value
 
 
-def _ids(description: str) -> fields.List[int]:
+def _ids(description: str) -> fields.List[Any]:
     return fields.List(id_field(""), metadata=documented(description))
 
 
 class SubtaskBrief(AnswerSchema):
     """A subtask in a list of tasks."""
 
-    id = id_field("The subtask's id.")
+    id: fields.Field[Any] = id_field("The subtask's id.")
     name = string("What it does.")
     description = string("The same.")
     status = word(NodeStatus, "Where it stands.")

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 from api.codec import shorten
 from api.schema.field import LARGEST_ID, Example, QueryWhole, RequestSchema, Words, documented, text
 from api.schema.page import Page
+from api.schema.submission import dry_run_flag
 from dag.state import NodeStatus
 
 EVENT_ID = r"[0-9]{1,15}-[0-9]{1,15}(\.end)?"
@@ -16,10 +17,11 @@ SUMMARY, SUBTASKS = "summary", "subtasks"
 
 @dataclass(frozen=True)
 class View:
-    """The fields to show; `key` is another one for each other answer."""
+    """The fields to show, and whether of a task that is not made; `key` is another one for each other answer."""
 
     fields: frozenset[str]
     is_summary: bool
+    is_dry_run: bool = False
 
     @property
     def key(self) -> str:
@@ -78,7 +80,7 @@ class TaskView(RequestSchema):
         unknown = [name for name in query["chosen"] if name not in known]
         if unknown:
             raise ValidationError({"fields": [f"{shorten(unknown[0])!r} is none of {', '.join(sorted(known))}"]})
-        return View(frozenset(query["chosen"]) or known, is_summary)
+        return View(frozenset(query["chosen"]) or known, is_summary, query.get("dryRun", False))
 
 
 class SubmissionView(TaskView):
@@ -88,6 +90,7 @@ class SubmissionView(TaskView):
     chosen = NameList(
         (*OF_DETAIL, "context", SUBTASKS, SUMMARY), data_key="fields", load_default=(), metadata=documented(SOME)
     )
+    dryRun = dry_run_flag()
 
 
 class LastEvent(RequestSchema):

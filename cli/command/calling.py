@@ -1,12 +1,15 @@
-"""The options of every command that calls the API: where it is, and who calls.
+"""The options of every command that calls the API: where it is, and who calls. `@calls` gives a command all of them.
 
 What makes the call is imported where it is used: it takes its time, which other commands need not wait for.
 """
 
+import inspect
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -24,7 +27,6 @@ NewPasswordFileOption = Annotated[
     typer.Option("--new-password-file", help="File with it [default: $MUSTER_NEW_PASSWORD, else asked for twice]"),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-DEFAULT_API, DEFAULT_USER = "http://127.0.0.1:8480", "admin"
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,31 @@ class Calling:
         if token and not self.password_file and "MUSTER_PASSWORD" not in os.environ:
             return IamClient(self.api, self.user, "", token)
         return IamClient(self.api, self.user, self.password())
+
+
+P = ParamSpec("P")
+OPTIONS: dict[str, tuple[Any, str | None]] = {
+    "api": (ApiOption, "http://127.0.0.1:8480"),
+    "user": (UserOption, "admin"),
+    "password_file": (PasswordFileOption, None),
+}
+
+
+def calls(command: Callable[Concatenate[Calling, P], None]) -> Callable[..., None]:
+    """Give a command the options that say who calls which API; it gets them as its first argument."""
+    called: Callable[..., None] = command
+
+    @wraps(command)
+    def run(*, api: str, user: str, password_file: Path | None, **rest: Any) -> None:
+        called(Calling(api, user, password_file), **rest)
+
+    # Typer makes a command's options from its signature.
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+        for name, (option, default) in OPTIONS.items()
+    ]
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own] + more
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run

@@ -7,15 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.command.calling import (
-    DEFAULT_API,
-    DEFAULT_USER,
-    ApiOption,
-    Calling,
-    JsonFlag,
-    PasswordFileOption,
-    UserOption,
-)
+from cli.command.calling import Calling, JsonFlag, calls
 from cli.table import print_table
 
 Row = dict[str, Any]
@@ -33,25 +25,23 @@ def _commands(name: str, kind: str, help: str, secret: str, hint: str) -> typer.
     commands = typer.Typer(help=help, no_args_is_help=True, rich_markup_mode=None)
 
     @commands.command("list", epilog=f"Example: muster {name} list --password-file pw")
+    @calls
     def list_all(
-        api: ApiOption = DEFAULT_API,
-        user: UserOption = DEFAULT_USER,
-        password_file: PasswordFileOption = None,
+        calling: Calling,
         as_json: JsonFlag = False,
     ) -> None:
         """List one's own, newest first; administrators see everybody's. Secrets are not shown."""
-        with Calling(api, user, password_file).client() as client:
+        with calling.client() as client:
             _print(client.credentials(kind), as_json=as_json)
 
     @commands.command("create", epilog=f"Example: muster {name} create ci --permission TASK_VIEWER --expires-days 30")
+    @calls
     def create(
+        calling: Calling,
         name: NameArgument,
         owner: OwnerOption = "",
         permission: PermissionOption = None,
         expires_days: Annotated[int | None, typer.Option(min=1, help=hint)] = None,
-        api: ApiOption = DEFAULT_API,
-        user: UserOption = DEFAULT_USER,
-        password_file: PasswordFileOption = None,
         as_json: JsonFlag = False,
     ) -> None:
         """Make one and print its secret to stdout.
@@ -61,7 +51,7 @@ def _commands(name: str, kind: str, help: str, secret: str, hint: str) -> typer.
         wish: Row = {"name": name, "user": owner}
         wish |= {"permissions": permission} if permission else {}
         wish |= {"expiresInDays": expires_days} if expires_days else {}
-        with Calling(api, user, password_file).client() as client:
+        with calling.client() as client:
             made = client.create_credential(kind, wish)
         if as_json:
             print(json.dumps(made))
@@ -70,14 +60,13 @@ def _commands(name: str, kind: str, help: str, secret: str, hint: str) -> typer.
         print(made[secret])
 
     @commands.command("revoke", epilog=f"Example: muster {name} revoke 3f2a9c1b7d04")
+    @calls
     def revoke(
+        calling: Calling,
         id: IdArgument,
-        api: ApiOption = DEFAULT_API,
-        user: UserOption = DEFAULT_USER,
-        password_file: PasswordFileOption = None,
     ) -> None:
         """Refuse it from now on."""
-        with Calling(api, user, password_file).client() as client:
+        with calling.client() as client:
             client.revoke_credential(kind, id)
 
     return commands

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.command.calling import DEFAULT_API, DEFAULT_USER, ApiOption, Calling, JsonFlag, PasswordFileOption, UserOption
+from cli.command.calling import Calling, JsonFlag, calls
 from cli.error import CommandError
 
 hosts = typer.Typer(help="Enrol hosts and look at them.", no_args_is_help=True, rich_markup_mode=None)
@@ -14,11 +14,10 @@ HostArguments = Annotated[list[str], typer.Argument(metavar="HOST...", help="Ids
 
 
 @hosts.command("import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw")
+@calls
 def import_hosts(
+    calling: Calling,
     file: Annotated[Path, typer.Argument(help="Inventory: .csv, .json, .yaml, or Ansible's .ini and .yaml")],
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     form: Annotated[str, typer.Option("--format", help="csv, json, yaml or ini [default: by the name]")] = "",
     profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
     zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
@@ -37,30 +36,31 @@ def import_hosts(
     """
     from cli.inventory import import_inventory, report
 
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         answer = import_inventory(client, file, form, dry_run=dry_run, profile=profile, zone=zone, user=ssh_user)
     report(answer, dry_run=dry_run, as_json=as_json)
 
 
 @hosts.command("list", epilog="Example: muster hosts list --status OFFLINE")
+@calls
 def list_hosts(
+    calling: Calling,
     keyword: Annotated[str, typer.Option(help="Part of a name, an address or an alias")] = "",
     status: Annotated[str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas")] = "",
     sort: Annotated[str, typer.Option(help="id, name, innerIpAddress, alias, status or createTime; name,desc")] = "",
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the hosts with the status that was last seen."""
     from cli.host import show_hosts
 
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         show_hosts(client, as_json=as_json, keyword=keyword, status=status, sort=sort)
 
 
 @hosts.command("add", epilog="Example: muster hosts add 10.0.0.11 --name web-1 --var home=/opt/ocp_agent")
+@calls
 def add_host(
+    calling: Calling,
     address: Annotated[str, typer.Argument(help="IPv4 or IPv6 address, or host name")],
     name: Annotated[str, typer.Option(help="Name [default: the address]")] = "",
     ssh_port: Annotated[int, typer.Option(help="SSH port")] = 22,
@@ -70,9 +70,6 @@ def add_host(
     credential: Annotated[int, typer.Option(help="Id of a key that the workers hold [default: theirs]")] = 0,
     var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the profile; may be repeated")] = None,
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated")] = None,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Enrol one host."""
@@ -88,38 +85,36 @@ def add_host(
         "variables": pairs(var or [], "--var"),
         "labels": pairs(label or [], "--label"),
     }
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         add_host(client, address, fields, as_json=as_json)
 
 
 @hosts.command("check", epilog="Example: muster hosts check web-1 web-2")
+@calls
 def check_hosts(
+    calling: Calling,
     hosts: Annotated[
         list[str] | None, typer.Argument(metavar="[HOST...]", help="Ids, names or addresses [default: all]")
     ] = None,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask hosts what runs there now. Exits with 0 only if every agent was seen and runs."""
     from cli.host import check_hosts
 
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         if not check_hosts(client, hosts or [], as_json=as_json):
             raise typer.Exit(CommandError.exit_code)
 
 
 @hosts.command("remove", epilog="Example: muster hosts remove web-1 web-2")
+@calls
 def remove_hosts(
+    calling: Calling,
     hosts: HostArguments,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Forget hosts, all or none; refused while a task uses one of them. Nothing is done on them."""
     from cli.host import remove_hosts
 
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         remove_hosts(client, hosts, as_json=as_json)

@@ -6,16 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.command.calling import (
-    DEFAULT_API,
-    DEFAULT_USER,
-    ApiOption,
-    Calling,
-    JsonFlag,
-    NewPasswordFileOption,
-    PasswordFileOption,
-    UserOption,
-)
+from cli.command.calling import Calling, JsonFlag, NewPasswordFileOption, calls
 from cli.new_password import read_new_password
 from cli.table import print_table
 
@@ -27,46 +18,42 @@ ROLES = "ADMIN, OPERATOR, VIEWER, or a single permission such as HOST_MANAGER"
 
 
 @users.command("list", epilog="Example: muster users list --password-file pw")
+@calls
 def list_users(
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
+    calling: Calling,
     as_json: JsonFlag = False,
 ) -> None:
     """List all users with their roles."""
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         _print(client.users(), as_json=as_json)
 
 
 @users.command("add", epilog="Example: muster users add ann --role OPERATOR --new-password-file ann.pw")
+@calls
 def add_user(
+    calling: Calling,
     name: NameArgument,
     role: Annotated[list[str], typer.Option(help=f"{ROLES}; may be repeated")],
     new_password_file: NewPasswordFileOption = None,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a user. Its password comes from a file, a variable or the terminal, never from the command line."""
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         _print([client.add_user(name, read_new_password(new_password_file), role)], as_json=as_json)
 
 
 @users.command("set-password", epilog="Example: muster users set-password ann --new-password-file ann.pw")
+@calls
 def set_password(
+    calling: Calling,
     name: NameArgument,
     new_password_file: NewPasswordFileOption = None,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
 ) -> None:
     """Give a user another password.
 
     Everybody may change their own.
     """
-    calling = Calling(api, user, password_file)
-    if name == user:
+    if name == calling.user:
         current = calling.password()
         with calling.client() as client:
             client.change_own_password(current, read_new_password(new_password_file))
@@ -76,57 +63,53 @@ def set_password(
 
 
 @users.command("set-roles", epilog="Example: muster users set-roles ann VIEWER TASK_MANAGER")
+@calls
 def set_roles(
+    calling: Calling,
     name: NameArgument,
     roles: Annotated[list[str], typer.Argument(help=ROLES)],
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Give a user these roles instead of those that it had."""
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         _print([client.change_user(name, roles=roles)], as_json=as_json)
 
 
 @users.command("disable", epilog="Example: muster users disable ann")
+@calls
 def disable(
+    calling: Calling,
     name: NameArgument,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Refuse a user, its tokens and its access keys from now on.
 
     All of them are kept, for `enable`.
     """
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         _print([client.change_user(name, enabled=False)], as_json=as_json)
 
 
 @users.command("enable", epilog="Example: muster users enable ann")
+@calls
 def enable(
+    calling: Calling,
     name: NameArgument,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Let a user who was disabled call again."""
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         _print([client.change_user(name, enabled=True)], as_json=as_json)
 
 
 @users.command("remove", epilog="Example: muster users remove ann")
+@calls
 def remove_user(
+    calling: Calling,
     name: NameArgument,
-    api: ApiOption = DEFAULT_API,
-    user: UserOption = DEFAULT_USER,
-    password_file: PasswordFileOption = None,
 ) -> None:
     """Forget a user, with its tokens and access keys."""
-    with Calling(api, user, password_file).client() as client:
+    with calling.client() as client:
         client.remove_user(name)
 
 

@@ -11,5 +11,6 @@ def process_restart(process: str) -> Definition:
         name="Restart OCP agent process",
         stages=(step("Restart OCP agent process", "RestartOcpAgentProcessTask", 1, 120, "process.restart"),),
         single=True,
+        now=True,
         parameters={"process": process},
     )

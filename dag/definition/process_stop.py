@@ -11,5 +11,6 @@ def process_stop(process: str) -> Definition:
         name="Stop OCP agent process",
         stages=(step("Stop OCP agent process", "StopOcpAgentProcessTask", 1, 120, "process.stop"),),
         single=True,
+        now=True,
         parameters={"process": process},
     )

@@ -1,3 +1,4 @@
+-- include: queue
 -- Forget hosts: all of them, or none where one is not enrolled or in use.
 -- KEYS 1 hosts, 2 addresses, 3 index, 4 agents, 5 holders, 6 waiting
 -- ARGV host id, "address port", host id, "address port", ...
@@ -14,12 +15,6 @@ local function each_part(step)
   end
 end
 
--- The task that a host is kept for while it is on its way to the head of its queue.
-local function head_of(host)
-  local head = redis.call('ZRANGEBYLEX', KEYS[6], '[' .. host .. ':', '(' .. host .. ';', 'LIMIT', 0, 1)
-  return head[1] and string.match(head[1], '^%d+:%d+:(%d+):') or '0'
-end
-
 local unknown, used = {'unknown'}, {'used'}
 each_part(function(ids)
   local records, holders = redis.call('HMGET', KEYS[1], unpack(ids)), redis.call('HMGET', KEYS[5], unpack(ids))
@@ -27,7 +22,7 @@ each_part(function(ids)
     if not records[at] then unknown[#unknown + 1] = host end
     if holders[at] then
       used[#used + 1] = host
-      used[#used + 1] = holders[at] == '-' and head_of(host) or holders[at]
+      used[#used + 1] = holders[at] == '-' and first_task(KEYS[6], host) or holders[at]
     end
   end
 end)

@@ -218,8 +218,9 @@ def test_a_worker_without_a_key_says_what_to_set(server: OpenSshHosts, make: Mak
 
 
 def test_a_script_that_hangs_is_left_at_its_time_limit(server: OpenSshHosts, make: Make) -> None:
-    with pytest.raises(RemoteTimeout, match="time limit"):
-        run(make(), host(server), "sleep 30", seconds=0.5)
+    with pytest.raises(RemoteTimeout, match="time limit") as raised:
+        run(make(), host(server), "echo so far; sleep 30", seconds=1.5)
+    assert raised.value.output == "so far\n"
 
 
 def test_a_cancelled_run_returns_at_once(server: OpenSshHosts, make: Make) -> None:

@@ -18,8 +18,10 @@ from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.host import AgentStatus, Host, HostStatus
 from dag.inquiry import Inquiries, Look
+from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.scheduler import Dispatch
+from dag.state import NodeStatus, TaskStatus
 from dag.store import Store
 from tests.played import NAMES, PlayedWorker, at_work, running
 from tests.wait import until
@@ -233,13 +235,53 @@ def test_why_a_process_could_not_be_restarted_is_told(bench: Bench) -> None:
     assert message == "Task 1 failed on host 1: the start ended with exit code 3: no licence"
 
 
-def test_a_host_that_is_held_is_named_with_its_task(bench: Bench) -> None:
+def test_a_process_of_a_host_that_is_held_makes_no_task(bench: Bench) -> None:
     bench.worker.step = lambda dispatch: "wait"
-    holder = bench.store.submit(BATCH_RESTART, [1], creator="c", executor="e", trace_id="t")
-    message = refused(bench.post(f"/compute/hosts/1/agent/processes/{process_id('ocp_mgragent')}/restart"), 409, 40000)
-    assert message.startswith(f"Task {holder} holds host 1; task {holder + 1} waits for it and runs then")
-    slow = refused(bench.post(f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/stop"), 409, 40000)
-    assert slow.startswith("Task 3 is not done after 0.5 s and goes on")
+    holder = bench.store.submit(BATCH_RESTART, [1, 2], creator="c", executor="e", trace_id="t")
+    before = bench.redis.zrange(bench.store.keys.index, 0, -1)
+    for verb in ("restart", "stop"):
+        message = refused(
+            bench.post(f"/compute/hosts/1/agent/processes/{process_id('ocp_mgragent')}/{verb}"), 409, 40000
+        )
+        assert message == f"Hosts in use: host 1 by task {holder}."
+    assert bench.redis.zrange(bench.store.keys.index, 0, -1) == before == [str(holder)]
+    assert bench.redis.llen(bench.store.keys.admission) == bench.redis.zcard(bench.store.keys.waiting) == 0
+
+
+def test_a_process_step_that_nobody_begins_never_runs(bench: Bench) -> None:
+    bench.worker.step = lambda dispatch: "wait"
+    message = refused(bench.post(f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/stop"), 409, 40000)
+    assert message == "Task 1 failed on host 2: no worker of zone default has begun it within 0.5 s: it is withdrawn"
+    task = bench.store.load(1)
+    assert (task.status, task.nodes[0].status) == (TaskStatus.FAILED, NodeStatus.FAILED)
+    # The message reaches a worker after all.
+    leases = Leases(bench.store, lease_seconds=60, retention_seconds=60)
+    assert leases.begin(Run(1, 0, 1, 2, 0), "late") is None
+    until(lambda: not bench.redis.hexists(bench.store.keys.holders, "2"))
+
+
+def test_a_process_step_that_takes_long_is_told_to_go_on(bench: Bench) -> None:
+    leases = Leases(bench.store, lease_seconds=60, retention_seconds=60)
+    run = Run(1, 0, 1, 2, 0)
+
+    def slow(dispatch: Dispatch) -> str:
+        assert leases.begin(run, "slow")
+        return "wait"
+
+    bench.worker.step = slow
+    message = refused(bench.post(f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/stop"), 504, 10010)
+    assert message == "Task 1 runs and is not done after 0.5 s; follow it at /tasks/instances/1."
+    assert leases.complete(run, Report())
+    assert bench.store.load(1).status is TaskStatus.SUCCESSFUL
+
+
+def test_the_same_key_operates_a_process_once(bench: Bench) -> None:
+    path = f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/restart"
+    answers = [bench.post(path, headers={"Idempotency-Key": "one"}) for _ in range(2)]
+    assert [data(answer)["alias"] for answer in answers] == ["ocp_mgragent"] * 2
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, "true"]
+    assert bench.worker.parameters == [{"process": "ocp_mgragent"}]
+    assert bench.redis.zcard(bench.store.keys.index) == 1
 
 
 def test_a_deleted_host_s_inquiry_is_handed_to_nobody(bench: Bench) -> None:

@@ -11,7 +11,9 @@ from structlog.testing import capture_logs
 from api import audit
 from api.audit import AuditFilter, AuditLog
 from config.settings import ApiSettings
-from tests.iam import PASSWORD, SECRET_KEY, Iam, call
+from dag.durable import Disk
+from dag.error import NotDurable, StoreUnavailable
+from tests.iam import PASSWORD, SECRET_KEY, Iam, call, error_of
 
 USER: dict[str, Any] = {"name": "ann", "password": "planted-password", "roles": ["VIEWER"]}
 
@@ -151,10 +153,10 @@ def test_a_flood_that_the_rate_stops_is_not_kept(redis: Redis) -> None:
 
 def test_an_entry_that_can_not_be_kept_goes_to_the_log(iam: Iam, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: Any, **kwargs: Any) -> Any:
-        raise RedisAway("no route")
+        raise StoreUnavailable
 
-    monkeypatch.setattr(iam.redis, "xadd", away)
-    with capture_logs() as lines:
+    with monkeypatch.context() as patch, capture_logs() as lines:
+        patch.setattr(AuditLog, "write", away)
         answer = iam.call("POST", "/iam/users", USER)
     assert answer.status_code == 200
     (line,) = [line for line in lines if line["event"] == "audit entry not kept"]
@@ -164,6 +166,80 @@ def test_an_entry_that_can_not_be_kept_goes_to_the_log(iam: Iam, monkeypatch: py
         json.loads(answer.data)["traceId"],
     )
     assert USER["password"] not in str(lines)
+    assert [entry["result"] for entry in entries(iam)] == ["UNFINISHED"]
+
+
+def test_without_an_entry_there_is_no_change(iam: Iam, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise RedisAway("no route")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(iam.redis, "xadd", away)
+        error_of(iam.call("POST", "/iam/users", USER), 503, 10010)
+    assert iam.users.find(USER["name"]) is None
+
+
+def test_the_entry_of_a_process_that_died_tells_that_something_was_begun(
+    iam: Iam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Death(BaseException):
+        pass
+
+    def die(*args: Any, **kwargs: Any) -> Any:
+        raise Death
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "write", die)
+        with pytest.raises(Death):
+            iam.call("POST", "/api/v2/iam/users", USER)
+    assert iam.users.find(USER["name"]) is not None
+    (entry,) = entries(iam, "&result=UNFINISHED")
+    shown = {name: entry[name] for name in ("user", "proof", "path", "action", "status", "details")}
+    assert shown == {
+        "user": {"id": 1, "name": "admin"},
+        "proof": "password",
+        "path": "/api/v2/iam/users",
+        "action": "users.create_user",
+        "status": 0,
+        "details": {},
+    }
+    iam.call("POST", "/iam/tokens", {"name": "a"})
+    assert [entry["result"] for entry in entries(iam)] == ["SUCCESSFUL", "UNFINISHED"]
+
+
+CHANGES: list[tuple[str, str, Any]] = [
+    ("POST", "/iam/users", USER),
+    ("PATCH", "/iam/users/2", {"enabled": False}),
+    ("DELETE", "/iam/users/2", None),
+    ("POST", "/iam/me/password", {"currentPassword": PASSWORD, "password": "planted-third"}),
+    ("POST", "/iam/tokens", {"name": "a"}),
+    ("POST", "/iam/accessKeys", {"name": "a"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_what_is_acknowledged_is_on_the_disk(
+    iam: Iam, monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any
+) -> None:
+    confirmed: list[Disk] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "confirm", lambda disk: confirmed.append(disk))
+        made = iam.data(method, path, body)
+        assert len(confirmed) >= 1
+        if path in ("/iam/tokens", "/iam/accessKeys"):
+            confirmed.clear()
+            iam.data("DELETE", f"{path}/{made['id']}")
+            assert len(confirmed) == 1
+
+
+def test_a_change_that_is_not_on_the_disk_in_time_is_told_to_stand(iam: Iam, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(disk: Disk) -> None:
+        raise NotDurable
+
+    monkeypatch.setattr(Disk, "confirm", late)
+    error = error_of(iam.call("POST", "/iam/users", USER), 503, 10010)
+    assert error["message"].startswith("The change was made, but Redis could not put it on its disk in time")
+    assert iam.users.find(USER["name"]) is not None
 
 
 def test_a_password_is_in_no_entry(iam: Iam) -> None:

@@ -22,6 +22,7 @@ COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config"]
 COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "remove")]
 COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
 COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
+COMMANDS += ["audit list"]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
 
 

@@ -118,6 +118,23 @@ def test_an_access_key_signs(url: str) -> None:
     assert json.loads(done(url, "access-keys", "list", "--json")) == []
 
 
+def test_the_audit_log_tells_who_did_what(url: str) -> None:
+    done(url, "users", "add", "eve", "--role", "VIEWER", MUSTER_NEW_PASSWORD=PLANTED)
+    trace = httpx.delete(f"{url}/iam/users/1", auth=("eve", PLANTED), trust_env=False).json()["traceId"]
+    [entry] = json.loads(done(url, "audit", "list", "--by", "eve", "--json"))
+    assert (entry["action"], entry["result"], entry["traceId"]) == ("users.delete_user", "REFUSED", trace)
+    rows = [line.split() for line in done(url, "audit", "list", "--since", "1h", "--limit", "2").splitlines()]
+    assert rows[0] == ["time", "user", "from", "action", "path", "result", "what", "trace", "id"]
+    assert [row[1:6] for row in rows[1:]] == [
+        ["eve", "127.0.0.1", "users.delete_user", "/iam/users/1", "REFUSED"],
+        ["admin", "127.0.0.1", "users.create_user", "/api/v2/iam/users", "SUCCESSFUL"],
+    ]
+    assert 'user="eve"' in rows[2]
+    nothing = ("--action", "hosts.batch_delete", "--since", "2021-09-03T14:20:26+08:00", "--json")
+    assert json.loads(done(url, "audit", "list", *nothing)) == []
+    done(url, "users", "remove", "eve")
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "code", "words"),
     [
@@ -130,6 +147,8 @@ def test_an_access_key_signs(url: str) -> None:
         (["users", "remove", "admin"], {}, 1, "SYSTEM_MANAGER"),
         (["users", "list"], {"MUSTER_PASSWORD": "planted"}, 1, "wrong name or password"),
         (["tokens", "revoke", "nothing"], {}, 1, "no such token"),
+        (["audit", "list", "--since", "yesterday"], {}, 2, "--since must be how long ago"),
+        (["audit", "list", "--result", "GOOD"], {}, 1, "must be some of SUCCESSFUL, REFUSED, FAILED, UNFINISHED"),
         (["tokens", "create", "t", "--permission", "ROOT"], {}, 1, "permissions[0]"),
     ],
 )

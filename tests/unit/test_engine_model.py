@@ -1,8 +1,10 @@
 """Random histories: the store and its Lua scripts against the model in plain Python, on fakeredis and on Valkey."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,9 +17,10 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
+from dag.claim import Claim
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import Entry, HandOut, ReadyStream
-from dag.error import IllegalState, StoreUnavailable
+from dag.error import ClaimConflict, HostsInUse, IllegalState, StoreUnavailable
 from dag.host import Host
 from dag.lease import Leases, Renewal, Report
 from dag.lease import Run as LeaseRun
@@ -91,18 +94,58 @@ class EngineMachine(RuleBasedStateMachine):
         self.work(8, failing)
 
     @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
-    @rule(chosen=st.sampled_from(DEFINITIONS), data=st.data(), dies_after=st.sampled_from([None, None, 0, 1, 2]))
-    def submit(self, chosen: Definition, data: st.DataObject, dies_after: int | None) -> None:
+    @rule(
+        chosen=st.sampled_from(DEFINITIONS),
+        data=st.data(),
+        dies_after=st.sampled_from([None, None, 0, 1, 2]),
+        key=st.sampled_from([None, None, "one", "two"]),
+    )
+    def submit(self, chosen: Definition, data: st.DataObject, dies_after: int | None, key: str | None = None) -> None:
         hosts = data.draw(st.lists(st.sampled_from(self.hosts), min_size=1, max_size=HOSTS, unique=True))
         DyingScripts.hosts = dies_after or 0
-        store = self.store if dies_after is None else self.dying
-        task = store.submit(chosen, hosts, creator="c", executor="e", trace_id="t")
-        self.model.create(task, "".join(s.scope for s in chosen.stages), hosts)
-        self._admit_in_model(dies_after)
+        claim = (key, f"{chosen.key}-{len(hosts)}") if key else None
+        made = self.model.claims.get(key or "")
+        if made and claim and made[1] != claim[1]:
+            with pytest.raises(ClaimConflict, match=f"^Task {made[0]} "):
+                self._submit(chosen, hosts, dies_after, claim)
+            return
+        task = self._submit(chosen, hosts, dies_after, claim)
+        if made:
+            assert task == made[0]
+        else:
+            self.model.create(task, "".join(s.scope for s in chosen.stages), hosts, claim)
+        self._admit_in_model(dies_after, task)
 
-    def _admit_in_model(self, dies_after: int | None) -> None:
+    def _submit(
+        self, chosen: Definition, hosts: list[int], dies_after: int | None, claim: tuple[str, str] | None
+    ) -> int:
+        store = self.store if dies_after is None else self.dying
+        held = Claim(*claim, 3600) if claim else None
+        return store.submit(chosen, hosts, creator="c", executor="e", trace_id="t", claim=held)
+
+    @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
+    @rule(data=st.data(), shape=st.sampled_from(["h", "hh"]))
+    def submit_now(self, data: st.DataObject, shape: str) -> None:
+        """An operation that does not wait: it has its host at once, or is not made."""
+        host = data.draw(st.sampled_from(self.hosts))
+        holder, chosen = self.model.holder(host), replace(definition(shape), single=True, now=True)
+        if holder is None:
+            self.model.create_now(self._submit(chosen, [host], 0, None), shape, host)
+            return
+        with pytest.raises(HostsInUse) as raised:
+            self._submit(chosen, [host], 0, None)
+        assert raised.value.ids == ((host, holder),)
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        """Whoever waits for a task gives up, and it is not to run then."""
+        task = data.draw(st.sampled_from(sorted(self.model.tasks)))
+        assert self.operations.withdraw(task, reason="too late") == self.model.withdraw(task)
+
+    def _admit_in_model(self, dies_after: int | None, until: int | None = None) -> None:
         if dies_after is None:
-            self.model.admit_waiting()
+            self.model.admit_waiting(until)
         elif dies_after and self.model.admission:
             head = self.model.tasks[self.model.admission[0]]
             (self.model.admit if head.wants is None else self.model.readmit)(dies_after)

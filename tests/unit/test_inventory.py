@@ -66,7 +66,7 @@ FULL = Host(
 
 def read(content: Any, form: str, limit: int = 100, **defaults: str) -> Found:
     text = content if isinstance(content, str) else json.dumps(content)
-    return read_inventory(text, form, defaults, limit=limit)
+    return read_inventory(text, form, defaults, limit=limit, fault_of=lambda host: "")
 
 
 def faults(content: Any, form: str, limit: int = 100) -> list[str]:

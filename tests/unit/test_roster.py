@@ -104,6 +104,18 @@ def test_whoever_leaves_is_forgotten(workers: Workers) -> None:
     assert workers.roster.alive() == []
 
 
+def test_who_was_silent_for_long_is_forgotten_by_the_scheduler_and_not_by_a_look(workers: Workers) -> None:
+    workers.join("a")
+    workers.round()
+    del workers.queues["a"]
+    workers.now += 60_000
+    assert workers.roster.alive() == []
+    store = Store(workers.redis)
+    assert store.redis.hkeys(store.keys.worker_info) == ["a"]
+    workers.round()
+    assert store.redis.hkeys(store.keys.worker_info) == []
+
+
 @given(
     names=st.lists(st.sampled_from("abcdefg"), unique=True),
     gone=st.lists(st.sampled_from("abcdefg"), unique=True),

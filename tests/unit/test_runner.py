@@ -329,7 +329,7 @@ def test_a_run_that_a_user_cancels_is_ended_and_reported_as_failed(bench: Bench)
     def ended_by_the_heartbeat() -> Completed:
         Operations(bench.store).cancel(bench.task, node, user="ops")
         assert bench.host.cancelled.wait(5)
-        raise RemoteCancelled("The run on 10.0.0.1 was given up.")
+        raise RemoteCancelled("The run on 10.0.0.1 was given up.", "stopping ocp_agentd\n")
 
     bench.host.answer = ended_by_the_heartbeat
     heartbeat.start()
@@ -337,7 +337,7 @@ def test_a_run_that_a_user_cancels_is_ended_and_reported_as_failed(bench: Bench)
         bench.runner.run(bench.step())
     heartbeat.stop()
     assert bench.letter == "F"
-    assert bench.log.endswith("The run on 10.0.0.1 was given up.\ncancelled by ops\n")
+    assert bench.log.endswith("stopping ocp_agentd\nThe run on 10.0.0.1 was given up.\ncancelled by ops\n")
     assert not bench.held.is_asked_to_end(bench.step().run)
 
 

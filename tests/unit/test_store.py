@@ -22,7 +22,7 @@ from dag.task import Definition, Scope, Stage
 from tests.invariant import check_invariants
 
 RETENTION = 3600
-WHO = {"creator": "admin", "executor": "node-1", "trace_id": "cafe"}
+WHO: Any = {"creator": "admin", "executor": "node-1", "trace_id": "cafe"}
 NO_RETRY = Retry(NoBackoff(), 0)
 
 

@@ -130,12 +130,18 @@ def load_profile(name: str, own: Path | None = None) -> Profile:
         path = folder / f"{name}.toml" if folder else None
         if path and path.is_file():
             return _read(name, path)
-    raise ProfileError(f"There is no profile {name}; built in are {', '.join(builtin_names())}.")
+    raise ProfileError(f"There is no profile {name}; there are {', '.join(sorted(profile_names(own)))}.")
 
 
 def builtin_names() -> list[str]:
     """Return the names of the profiles that come with Muster."""
     return sorted(path.stem for path in BUILTIN.glob("*.toml"))
+
+
+def profile_names(own: Path | None = None) -> frozenset[str]:
+    """Return the names of all profiles, those in the operator's own folder among them."""
+    folders = [folder for folder in (own, BUILTIN) if folder]
+    return frozenset(path.stem for folder in folders for path in folder.glob("*.toml"))
 
 
 def _read(name: str, path: Path) -> Profile:

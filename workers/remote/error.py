@@ -2,7 +2,11 @@
 
 
 class RemoteError(Exception):
-    """The script could not be run to its end."""
+    """The script could not be run to its end; `output` is what it had printed by then."""
+
+    def __init__(self, message: str = "", output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class HostUnreachable(RemoteError):

@@ -96,7 +96,8 @@ class _Session:
                 self._keep(chunk)
             code = self._exit_code()
         except (SSHException, EOFError, OSError) as error:
-            raise ConnectionLost(f"The connection to {self._host.address} was lost ({_words(error)}).") from None
+            text = f"The connection to {self._host.address} was lost ({_words(error)})."
+            raise ConnectionLost(text, self._output()) from None
         finally:
             self._channel.close()
         return Completed(code, self._output(), time.monotonic() - started)
@@ -141,11 +142,12 @@ class _Session:
     def _check(self) -> None:
         """Raise where the run is to end; closing the channel makes the script end itself."""
         if self._cancelled.is_set():
-            raise RemoteCancelled(f"The run on {self._host.address} was given up.")
+            raise RemoteCancelled(f"The run on {self._host.address} was given up.", self._output())
         if time.monotonic() > self._ends_at:
             raise RemoteTimeout(
                 f"{self._host.address} did not answer within the time limit; the connection was closed, so that what "
-                "ran there is ended."
+                "ran there is ended.",
+                self._output(),
             )
 
     def _keep(self, chunk: bytes) -> None:
