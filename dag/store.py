@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 # Tickets given by one script call: about 1 ms of Redis's time, so that no caller waits behind a large task.
 HOSTS_A_CHUNK = 500
-# Hosts that one call looks for: about 2 ms.
-HOSTS_A_LOOK = 5000
+# Hosts that one call looks for: about 1 ms.
+HOSTS_A_LOOK = 2000
 # A task that goes on has more to look at on each of its hosts: about 2 ms.
 HOSTS_A_READMISSION = 250
 

@@ -6,7 +6,8 @@ loop on a kept connection. A route that does nothing, served in the same way in 
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import httpx
@@ -18,9 +19,12 @@ from bench.stack import USER, BenchStack, Layout, running_stack
 from cli.embedded import HOST
 from cli.port import free_port
 from cli.supervisor import Program
+from dag.catalogue import Catalogue, TaskFilter
+from dag.state import TaskStatus
 
 MIDDLE = 1000
 SINGLES = 200
+QUIET_SECONDS = 180
 LIMITS = {"MUSTER_API_RATE_PER_SECOND": "0"}
 
 
@@ -46,7 +50,7 @@ def measure(
         idle, busy = (Hosts(half, hosts) for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]))
         trivial = caller.make(Call("trivial", url, calls))
         figures: dict[str, Any] = {"hosts": hosts, "trivial": trivial, "idle": {}, "busy": {}}
-        _each(caller, _small(stack, idle, calls), figures["idle"])
+        _each(caller, _small(stack, idle, calls), figures["idle"], rest=lambda: _await_quiet(stack))
         task = _submit_large(stack, caller, idle, figures["idle"])
         _each(caller, _of_large(stack, task, calls), figures["busy"])
         _each(caller, _small(stack, busy, calls), figures["busy"])
@@ -65,8 +69,8 @@ def _small(stack: BenchStack, hosts: Hosts, calls: int) -> Iterator[Call]:
     singles = [restart_of([host]) for host in hosts.single]
     yield Call("post_1", url + RESTART, calls, "POST", singles)
     yield Call("post_1_summary", f"{url}{RESTART}?view=summary", calls, "POST", singles)
-    yield Call("post_1000_summary", f"{url}{RESTART}?view=summary", 5, "POST", restart_of(hosts.middle))
-    yield Call("post_1000", url + RESTART, 5, "POST", restart_of(hosts.middle))
+    yield Call("post_1000_summary", f"{url}{RESTART}?view=summary", 3, "POST", restart_of(hosts.middle))
+    yield Call("post_1000", url + RESTART, 3, "POST", restart_of(hosts.middle))
     newest = _newest(stack)
     yield Call("get_summary", f"{url}/tasks/{newest}?view=summary", calls)
     yield Call("get_list", f"{url}/tasks/instances?size=10&hostId={hosts.single[0]}", calls)
@@ -89,13 +93,25 @@ def _submit_large(stack: BenchStack, caller: Caller, hosts: Hosts, figures: dict
     return _newest(stack)
 
 
-def _each(caller: Caller, calls: Iterator[Call] | list[Call], figures: dict[str, Any]) -> None:
+def _each(
+    caller: Caller, calls: Iterable[Call], figures: dict[str, Any], rest: Callable[[], None] = lambda: None
+) -> None:
     for call in calls:
+        rest()
         found = figures[call.name] = caller.make(call)
         tell(
             f"{call.name}: {found['first_p50_ms']:.1f} ms to the first byte, {found['whole_p50_ms']:.1f} ms "
             f"(p99 {found['whole_p99_ms']:.1f} ms), {found['bytes']} bytes"
         )
+
+
+def _await_quiet(stack: BenchStack) -> None:
+    """Return when no task runs: what a call began is not to be in the way of the next."""
+    deadline = time.monotonic() + QUIET_SECONDS
+    while Catalogue(stack.store).page(TaskFilter(statuses=[TaskStatus.RUNNING]), page=1, size=1)[1]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Tasks still run after {QUIET_SECONDS} s.")
+        time.sleep(0.2)
 
 
 def _newest(stack: BenchStack) -> int:

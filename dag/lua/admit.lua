@@ -13,18 +13,32 @@ local function flush(next)
   if count > 0 then make_ready(keys, id, first, count) end
   first, count = next, 0
 end
+-- A call of each kind for all hosts: calls are what a script's time goes into.
+local holders = redis.call('HMGET', KEYS[6], unpack(ARGV, 4))
+local listed, taken, queued = {}, {}, {}
+local function add(list, one, other) list[#list + 1], list[#list + 2] = one, other end
 for place = 4, #ARGV do
   local index, host = from + place - 4, ARGV[place]
-  redis.call('ZADD', KEYS[9], 0, listed_as('host', host, id))
-  if redis.call('HSETNX', KEYS[6], host, id) == 1 then
-    count = count + 1
-  else
+  add(listed, 0, listed_as('host', host, id))
+  if holders[place - 3] then
     flush(index + 1)
-    local ticket = string.format('%016.0f', redis.call('INCR', KEYS[8]))
-    redis.call('ZADD', KEYS[7], 0, table.concat({host, ticket, id, digits(index)}, ':'))
+    add(queued, host, index)
+  else
+    count = count + 1
+    add(taken, host, id)
   end
 end
 flush(0)
+redis.call('ZADD', KEYS[9], unpack(listed))
+if #taken > 0 then redis.call('HSET', KEYS[6], unpack(taken)) end
+if #queued > 0 then
+  local ticket, members = redis.call('INCRBY', KEYS[8], #queued / 2) - #queued / 2, {}
+  for at = 1, #queued, 2 do
+    local place = string.format('%016.0f', ticket + (at + 1) / 2)
+    add(members, 0, table.concat({queued[at], place, id, digits(queued[at + 1])}, ':'))
+  end
+  redis.call('ZADD', KEYS[7], unpack(members))
+end
 redis.call('HSET', KEYS[1], 'admitted', digits(from + #ARGV - 3))
 if ARGV[3] == '1' then redis.call('LPOP', KEYS[5]) end
 return 1

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from api import feed as feeds
-from api.event import END
+from api.event import END, HEARTBEAT
 from api.feed import EVENTS_KEPT, NODES_AN_EVENT, Feed
 from api.follower import Followers
+from api.service import NAME
+from config.settings import ApiSettings
 from dag.change import ChangeLog
 from dag.error import StoreUnavailable, TooManyFollowing, UnknownTask
 from dag.host import Host
@@ -251,6 +253,37 @@ def test_a_last_event_that_can_be_none_is_refused(api: Api, last_id: str) -> Non
 def test_an_unknown_task_can_t_be_followed_and_takes_no_place(api: Api) -> None:
     for _ in range(40):
         refused(api.call("GET", "/tasks/instances/4711/events"), 404, 20000)
+
+
+def test_one_more_follower_than_there_are_places_is_told_to_try_again(api: Api) -> None:
+    task = api.submit([1])
+    followers = api.client.application.extensions[NAME].followers
+    held = [followers.join(task, "") for _ in range(ApiSettings().streams)]
+    answer = api.call("GET", f"/tasks/instances/{task}/events")
+    refused(answer, 503, 10010)
+    assert answer.headers["Retry-After"] == "2"
+    for one in held:
+        one.leave()
+    api.fail(task, 0)
+    assert stream(api, task)[-1]["event"] == "end"
+
+
+def test_a_follower_hears_something_now_and_then_and_has_to_come_again_one_day(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.feed.WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("api.follower.HEARTBEAT_SECONDS", 0)
+    given: list[float] = []
+    monkeypatch.setattr("api.follower.extend_time", given.append)
+    follower = Followers(api.store, 1).join(api.submit([1]), "")
+    found = follower.stream()
+    parts = [next(found) for _ in range(4)]
+    assert parts[2:] == [HEARTBEAT] * 2
+    # As much time for the connection at each event as at each sign of life.
+    assert len(given) == 3
+    monkeypatch.setattr("api.follower.is_ending", lambda: True)
+    assert list(found) in ([], [HEARTBEAT])
+    follower.leave()
 
 
 def test_so_many_may_follow_at_once_and_each_gives_its_place_back(api: Api) -> None:

@@ -10,6 +10,7 @@ from backports import zstd
 from werkzeug.test import TestResponse
 
 from api.view import SUBTASKS_A_PART
+from config.settings import ApiSettings
 from dag.host import Host
 from dag.lease import Report
 from dag.operation import Operations
@@ -206,6 +207,14 @@ def test_a_large_task_is_sent_in_parts_and_is_the_same(api: Api) -> None:
         (node.id, node.status, list(node.upstreams)) for node in nodes
     ]
     assert api.data("GET", f"/tasks/{task}?fields=subtasks") == {"subtasks": body["data"]["subtasks"]}
+
+
+def test_each_part_of_a_large_task_has_the_time_of_a_whole_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    monkeypatch.setattr("api.view.extend_time", given.append)
+    assert api.call("GET", f"/tasks/{large(api, 300)}").status_code == 200
+    parts = -(-(300 * 5 + 4) // SUBTASKS_A_PART)
+    assert given == [ApiSettings().request_timeout_seconds] * (parts + 2)
 
 
 @pytest.mark.parametrize("hosts", [3, 200])
