@@ -20,7 +20,9 @@ from cli.command.agents import restart, stop_agents
 from cli.command.audit import audit
 from cli.command.calling import JsonFlag
 from cli.command.credentials import access_keys, tokens
+from cli.command.doctor import doctor
 from cli.command.hosts import hosts
+from cli.command.queues import queues
 from cli.command.tasks import tasks
 from cli.command.users import users
 from cli.data import DEFAULT as DEFAULT_DATA
@@ -55,6 +57,8 @@ app.command(
     help=f"Stop the agents of hosts, as one task.{WHICH}",
     epilog="Example: muster stop-agents --label rack=r1 --dry-run",
 )(stop_agents)
+app.command("doctor", epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster doctor")(doctor)
+app.command("queues", epilog="Example: muster queues --zone default")(queues)
 app.add_typer(tasks, name="tasks")
 app.add_typer(hosts, name="hosts")
 app.add_typer(users, name="users")

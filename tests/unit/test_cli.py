@@ -19,7 +19,7 @@ from cli.port import free_port
 from cli.supervisor import Supervisor
 
 COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config"]
-COMMANDS += ["restart", "stop-agents"]
+COMMANDS += ["restart", "stop-agents", "doctor", "queues"]
 COMMANDS += [f"tasks {verb}" for verb in ("list", "show", "watch", "retry", "rollback", "skip", "cancel", "log")]
 COMMANDS += ["tasks diagnosis"]
 COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "remove")]
