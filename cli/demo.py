@@ -6,22 +6,21 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from cli.client import PREFIX, ApiClient
+from cli.client import PREFIX
 from cli.error import CommandError
 from cli.interrupt import StopAsked
+from cli.progress import drawing
+from cli.snapshot import SUCCESSFUL, Failure, Snapshot, Stage
 from cli.stack import Ready, Stack, StackOptions, running, tell
 from cli.table import print_table
+from cli.watch import Watch
 from config.load import Loaded
-from dag.state import NodeStatus, TaskStatus
 from deploy.fleet.leftovers import find_processes
 
 PROGRAMS = ("ocp_agentd", "ocp_mgragent", "ocp_monagent", "pos_proxy")
@@ -30,7 +29,6 @@ POLL_SECONDS = 0.2
 SETTLE_SECONDS = 3.0
 # A lost worker's steps are handed out again within 15 s; a demo host needs a few seconds for any step.
 STALLED_SECONDS = 60.0
-WAIT_NODE = "Wait node"
 
 Pids = Mapping[str, Mapping[str, tuple[int, ...]]]
 
@@ -48,7 +46,7 @@ class Result:
     @property
     def proven(self) -> bool:
         """Tell whether the task succeeded and every host's agent is a new one."""
-        return self.status == TaskStatus.SUCCESSFUL and self.restarted == self.hosts
+        return self.status == SUCCESSFUL and self.restarted == self.hosts
 
 
 def run_demo(hosts: int, directory: Path | None, loaded: Loaded, *, as_json: bool) -> bool:
@@ -82,13 +80,13 @@ def demonstrate(stack: Stack, ready: Ready, *, as_json: bool) -> Result:
         before = processes(stack.data.fleet)
         output.print(_curl(ready, list(names)), soft_wrap=True, markup=False)
         began = time.monotonic()
-        task = client.restart_agents(list(names))
-        task = _follow(stack, client, task["id"], output)
+        made = client.submit("batchRestartAgents", list(names))
+        task = _follow(stack, Watch(client, made["id"], names), output)
         seconds = time.monotonic() - began
     after = _settled(stack.data.fleet, before)
     restarted = [host for host in before if is_renewed(before[host], after.get(host, {}))]
-    result = Result(len(before), len(restarted), len(task["subtasks"]), round(seconds, 2), task["status"])
-    _report(result, before, after, failures(task, list(names.values())), as_json=as_json)
+    result = Result(len(before), len(restarted), task.subtasks, round(seconds, 2), task.status)
+    _report(result, before, after, task.failures, as_json=as_json)
     return result
 
 
@@ -125,90 +123,34 @@ def _settled(root: Path, before: Pids) -> dict[str, dict[str, tuple[int, ...]]]:
         time.sleep(POLL_SECONDS)
 
 
-def failures(task: Mapping[str, Any], hosts: list[str]) -> list[str]:
-    """Return "host: step" for each failed step of a task on these hosts, in the order of the call."""
-    failed = [node for node in task["subtasks"] if node["status"] == NodeStatus.FAILED]
-    return [f"{hosts[node['parallelIdx']]}: {node['name']}" for node in failed]
-
-
-def _follow(stack: Stack, client: ApiClient, task_id: int, output: Console) -> dict[str, Any]:
+def _follow(stack: Stack, watch: Watch, output: Console) -> Snapshot:
     patience = Patience(STALLED_SECONDS)
-    with _showing(output) as show:
+    # No redrawing thread: the stack starts processes again from this one, and a fork wants no other threads.
+    with drawing(output, refresh=False) as show:
         while True:
             stack.tend()
-            task = client.task(task_id)
-            show.update(stages(task))
+            task = watch.look()
+            show.update(task)
             patience.heed(task)
-            if task["status"] != TaskStatus.RUNNING:
+            if task.ended:
                 return task
             time.sleep(POLL_SECONDS)
 
 
 class Patience:
-    """Ends the wait for a task none of whose subtasks has changed for so many seconds."""
+    """Ends the wait for a task none of whose steps has got further for so many seconds."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._clock = seconds, clock
-        self._seen: list[str] = []
+        self._seen: tuple[Stage, ...] = ()
         self._since = clock()
 
-    def heed(self, task: Mapping[str, Any]) -> None:
+    def heed(self, task: Snapshot) -> None:
         """Look at the task; CommandError when it stands still for too long."""
-        statuses = [node["status"] for node in task["subtasks"]]
-        if statuses != self._seen:
-            self._seen, self._since = statuses, self._clock()
+        if task.stages != self._seen:
+            self._seen, self._since = task.stages, self._clock()
         elif self._clock() - self._since > self._seconds:
-            raise CommandError(f"Task {task['id']} has not moved for {self._seconds:.0f} s; it is {task['status']}.")
-
-
-def stages(task: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return how many steps of each stage have succeeded, and of how many, in the order of the stages."""
-    counts: dict[str, tuple[int, int]] = {}
-    for node in task["subtasks"]:
-        if node["name"] != WAIT_NODE:
-            done, total = counts.get(node["name"], (0, 0))
-            counts[node["name"]] = (done + (node["status"] == NodeStatus.SUCCESSFUL), total + 1)
-    return counts
-
-
-class _Lines:
-    """Progress where nothing can be drawn: one line when a stage is done."""
-
-    def __init__(self, output: Console) -> None:
-        self._output = output
-        self._told: set[str] = set()
-
-    def update(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        for name, (done, total) in counts.items():
-            if done == total and name not in self._told:
-                self._told.add(name)
-                self._output.print(f"{name}: {done}/{total}", soft_wrap=True)
-
-
-class _Bars:
-    """Progress on a terminal: one bar a stage."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bars: dict[str, TaskID] = {}
-
-    def update(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        for name, (done, total) in counts.items():
-            if name not in self._bars:
-                self._bars[name] = self._progress.add_task(name, total=total)
-            self._progress.update(self._bars[name], completed=done)
-        self._progress.refresh()
-
-
-@contextmanager
-def _showing(output: Console) -> Iterator[_Lines | _Bars]:
-    if not output.is_terminal:
-        yield _Lines(output)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # No refreshing thread: the stack starts processes again from this one, and a fork wants no other threads.
-    with Progress(*columns, console=output, auto_refresh=False) as progress:
-        yield _Bars(progress)
+            raise CommandError(f"Task {task.id} has not moved for {self._seconds:.0f} s; it is {task.status}.")
 
 
 def _curl(ready: Ready, ids: list[int]) -> str:
@@ -218,9 +160,9 @@ def _curl(ready: Ready, ids: list[int]) -> str:
     return f"curl -u {login} -H 'Content-Type: application/json' -d {body} {url}"
 
 
-def _report(result: Result, before: Pids, after: Pids, failed: list[str], *, as_json: bool) -> None:
-    for line in failed:
-        print(f"failed on {line}", file=sys.stderr)
+def _report(result: Result, before: Pids, after: Pids, failed: Sequence[Failure], *, as_json: bool) -> None:
+    for failure in failed:
+        print(f"FAILED {failure}", file=sys.stderr)
     if as_json:
         print(json.dumps(asdict(result)))
         return

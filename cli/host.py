@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cli.client import ApiClient, Refused
+from cli.client import ApiClient, Filter, Refused
 from cli.error import UsageError
+from cli.selection import Host, find_hosts
 from cli.table import print_table
 
 # Looked at side by side; fewer than calls of the API may wait for hosts.
@@ -22,10 +23,8 @@ COLUMNS = {
     "profile": "profile",
 }
 
-Host = dict[str, Any]
 
-
-def show_hosts(client: ApiClient, *, as_json: bool, **filters: str) -> None:
+def show_hosts(client: ApiClient, *, as_json: bool, **filters: Filter) -> None:
     """Print all hosts that pass the API's filters."""
     hosts = list(client.hosts(**filters))
     if as_json:
@@ -51,26 +50,6 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
             raise UsageError(f"{option} must be NAME=VALUE, not {text!r}.")
         found[name] = value
     return found
-
-
-def find_hosts(client: ApiClient, wanted: Sequence[str]) -> list[Host]:
-    """Return the hosts that ids, names or addresses stand for, each once.
-
-    Raises:
-        UsageError: one stands for no host, or for several.
-
-    """
-    hosts, found = list(client.hosts()), {}
-    for text in wanted:
-        fits = [host for host in hosts if text == str(host["id"])]
-        fits = fits or [host for host in hosts if text in (host["name"], host["innerIpAddress"])]
-        if len(fits) != 1:
-            which = (
-                "no host" if not fits else f"hosts {', '.join(str(host['id']) for host in fits)}: name one by its id"
-            )
-            raise UsageError(f"{text} is {which}.")
-        found[fits[0]["id"]] = fits[0]
-    return list(found.values())
 
 
 def check_hosts(client: ApiClient, wanted: Sequence[str], *, as_json: bool) -> bool:

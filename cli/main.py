@@ -16,10 +16,14 @@ from typing import Annotated
 
 import typer
 
+from cli.command.agents import restart, stop_agents
 from cli.command.audit import audit
 from cli.command.calling import JsonFlag
 from cli.command.credentials import access_keys, tokens
+from cli.command.doctor import doctor
 from cli.command.hosts import hosts
+from cli.command.queues import queues
+from cli.command.tasks import tasks
 from cli.command.users import users
 from cli.data import DEFAULT as DEFAULT_DATA
 from cli.error import CommandError, UsageError
@@ -33,10 +37,29 @@ app = typer.Typer(
     help="Restarts the monitoring and control agents of whole fleets, as one asynchronous task that runs to its end.",
     epilog="Begin with: muster demo --hosts 8",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+WHICH = """
+
+Which hosts is said in one of four ways. A range of ids stands for those of them that are enrolled.
+
+The task goes on whatever becomes of this command. With --watch it shows each stage until the end, where Ctrl-C leaves
+the task running, and exits with 0 only if it is SUCCESSFUL.
+"""
+app.command(
+    "restart",
+    help=f"Restart the agents of hosts, as one task.{WHICH}",
+    epilog="Example: muster restart --hosts 1,2,10-20 --watch",
+)(restart)
+app.command(
+    "stop-agents",
+    help=f"Stop the agents of hosts, as one task.{WHICH}",
+    epilog="Example: muster stop-agents --label rack=r1 --dry-run",
+)(stop_agents)
+app.command("doctor", epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster doctor")(doctor)
+app.command("queues", epilog="Example: muster queues --zone default")(queues)
+app.add_typer(tasks, name="tasks")
 app.add_typer(hosts, name="hosts")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")

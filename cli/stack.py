@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +13,15 @@ import httpx
 from redis import Redis
 
 from api.user import UserStore
-from cli.client import ApiClient
 from cli.data import DataDirectory, open_data
 from cli.embedded import HOST, EmbeddedServer
+from cli.environment import environment_of
 from cli.error import UsageError
 from cli.interrupt import raise_on_stop
 from cli.inventory import import_inventory
 from cli.port import choose, free_port, reachable, require_free
 from cli.supervisor import Program, Supervisor, muster
+from cli.task import TaskClient
 from config.load import Loaded
 from dag.roster import Roster
 from dag.shard import shards
@@ -96,9 +97,9 @@ class Stack:
                 import_inventory(client, self.data.fleet / "inventory.json")
         return ready
 
-    def client(self, ready: Ready) -> ApiClient:
+    def client(self, ready: Ready) -> TaskClient:
         """Return a client of the stack's API."""
-        return ApiClient(ready.api, ready.user, ready.password)
+        return TaskClient(ready.api, ready.user, ready.password)
 
     def tend(self) -> None:
         """Start again what has died."""
@@ -168,7 +169,7 @@ class Stack:
             UserStore(redis).ensure_admin(ready.user, ready.password)
 
     def _start_programs(self, ready: Ready) -> None:
-        environment = self._environment(ready)
+        environment = environment_of(self.data, ready.redis, ready.user, ready.password)
         if self.data.state.hosts:
             self.data.fleet.mkdir(mode=0o700, exist_ok=True)
             # Here and not by the fleet: workers read the key when they start, at the same time as the fleet.
@@ -191,22 +192,6 @@ class Stack:
         sizes = {"--hosts": state.hosts, "--port": state.fleet_port, "--proxy-port": 0}
         command += [text for name, value in sizes.items() for text in (name, str(value))]
         return Program("fleet", command, last=True, ends_alone=True)
-
-    def _environment(self, ready: Ready) -> Mapping[str, str]:
-        state = self.data.state
-        environment = {
-            "MUSTER_REDIS_URL": ready.redis,
-            "MUSTER_REDIS_BROKER_URL": "",
-            "MUSTER_API_PORT": str(state.api_port),
-            "MUSTER_API_ADMIN_USER": ready.user,
-            "MUSTER_API_ADMIN_PASSWORD": ready.password,
-            "MUSTER_FLOWER_PORT": str(state.flower_port),
-        }
-        if state.hosts:
-            environment["MUSTER_SSH_KEY_FILE"] = str(self.data.fleet / "id_ed25519")
-            environment["MUSTER_SSH_PASSPHRASE"] = ""
-            environment["MUSTER_SSH_KNOWN_HOSTS"] = str(self.data.fleet / "known_hosts")
-        return environment
 
     def _await_programs(self, ready: Ready) -> None:
         wait = self._supervisor.wait_for

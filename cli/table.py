@@ -1,4 +1,4 @@
-"""Tables: drawn on a terminal, plain columns in a pipe."""
+"""Tables, drawn on a terminal and plain columns in a pipe, and lists of names that may be long."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -21,3 +21,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console(width=None if on_terminal else PIPE_WIDTH, soft_wrap=not on_terminal).print(table)
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first of many names, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -21,8 +21,10 @@ MASK = "********"
 WANTED = {int: "a whole number", float: "a number", bool: "yes or no", str: "a text"}
 # Nothing that may be a password whose @ was forgotten.
 _SERVER = re.compile(r"[A-Za-z0-9.\[][A-Za-z0-9.:_\]-]*(/[0-9]*)?")
-# Names that are no settings themselves: where settings and data are, and the secrets of whoever calls the API.
-RESERVED = frozenset({"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_PASSWORD", "MUSTER_NEW_PASSWORD", "MUSTER_TOKEN"})
+# Names that are no settings themselves: where settings and data are, and which API is called with whose secrets.
+RESERVED = frozenset(
+    {"MUSTER_CONFIG", "MUSTER_DATA", "MUSTER_API_URL", "MUSTER_PASSWORD", "MUSTER_NEW_PASSWORD", "MUSTER_TOKEN"}
+)
 
 
 class SettingError(Exception):

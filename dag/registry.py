@@ -1,8 +1,8 @@
 """The hosts of the fleet in Redis: enrol, find, list, forget."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from redis import Redis, WatchError
@@ -25,6 +25,30 @@ SORTS: dict[str, Callable[[Host], tuple[str | int, int]]] = {
 
 # Hosts read by one command: about 1 ms of Redis's time.
 READ_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class HostFilter:
+    """Which hosts to list; what is empty does not count.
+
+    `keyword` is looked for in name, address and alias, without regard to case; a host has all of the `labels`.
+    """
+
+    keyword: str = ""
+    statuses: Collection[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, host: Host) -> bool:
+        """Tell whether the host is one of them."""
+        if self.statuses and host.status not in self.statuses:
+            return False
+        if any(host.labels.get(name) != value for name, value in self.labels.items()):
+            return False
+        word = self.keyword.casefold()
+        return not word or any(word in text.casefold() for text in (host.name, host.address, host.alias))
+
+
+ALL = HostFilter()
 
 
 class HostRegistry:
@@ -121,26 +145,18 @@ class HostRegistry:
         return {host: _host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
 
     def page(
-        self,
-        *,
-        page: int,
-        size: int,
-        keyword: str = "",
-        statuses: Collection[str] = (),
-        sort: str = "id",
-        descending: bool = False,
+        self, wanted: HostFilter = ALL, *, page: int, size: int, sort: str = "id", descending: bool = False
     ) -> tuple[list[Host], int]:
         """Return one page (from 1) of the hosts with the status last seen, and how many there are in all pages.
 
-        `keyword` is looked for in name, address and alias, without regard to case; `sort` is one of `SORTS`.
+        `sort` is one of `SORTS`.
         """
         with translated():
             ids = [int(i) for i in self._redis.zrange(self._keys.host_index, 0, -1)]
         here = slice((page - 1) * size, page * size)
-        if sort == "id" and not keyword and not statuses:
+        if sort == "id" and wanted == ALL:
             return self._observed(ids[::-1][here] if descending else ids[here]), len(ids)
-        word = keyword.casefold()
-        hosts = [host for host in self._observed(ids) if _matches(host, word, statuses)]
+        hosts = [host for host in self._observed(ids) if wanted.fits(host)]
         hosts.sort(key=SORTS[sort], reverse=descending)
         return hosts[here], len(hosts)
 
@@ -194,9 +210,3 @@ def _agent(text: str) -> Agent:
 
 def _with_status(host: Host, agent: Agent | None) -> Host:
     return replace(host, status=agent.host_status) if agent else host
-
-
-def _matches(host: Host, word: str, statuses: Collection[str]) -> bool:
-    if statuses and host.status not in statuses:
-        return False
-    return not word or any(word in text.casefold() for text in (host.name, host.address, host.alias))

@@ -1,8 +1,9 @@
 """The workers that are alive, and the shards that each is to consume."""
 
 import json
+import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from dag.script import translated
 from dag.shard import shards, spread
@@ -17,7 +18,8 @@ class Worker:
     """A live worker as its own heartbeat described it.
 
     `queues` are those that it consumes, `free` its threads without a node, `received` the messages that it has had
-    since it started, `profiles` the agent profiles that it knows (none: it does not tell).
+    since it started, `profiles` the agent profiles that it knows (none: it does not tell), `skew_ms` how far the clock
+    of its machine was ahead of the server's when it last beat.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Worker:
     free: int = 0
     received: int = 0
     profiles: frozenset[str] = frozenset()
+    skew_ms: int = field(default=0, compare=False)
 
 
 def _nobody(_workers: list[Worker]) -> Collection[str]:
@@ -51,12 +54,15 @@ class Roster:
 
     def beat(self, worker: Worker) -> None:
         """Tell that the worker is alive, and what it consumes."""
-        fields = asdict(worker)
+        asked_at = time.time_ns()
+        now = self._now()
+        skew_ms = (asked_at + time.time_ns()) // 2_000_000 - now
+        lists = {"queues": sorted(worker.queues), "profiles": sorted(worker.profiles)}
+        fields = asdict(worker) | lists | {"skew_ms": skew_ms}
         name = fields.pop("name")
-        text = json.dumps({**fields, "queues": sorted(worker.queues), "profiles": sorted(worker.profiles)})
         with translated(), self._store.redis.pipeline() as pipe:
-            pipe.zadd(self._store.keys.workers, {name: self._now() + self._alive_ms})
-            pipe.hset(self._store.keys.worker_info, name, text)
+            pipe.zadd(self._store.keys.workers, {name: now + self._alive_ms})
+            pipe.hset(self._store.keys.worker_info, name, json.dumps(fields))
             pipe.execute()
 
     def leave(self, name: str) -> None:
@@ -110,9 +116,13 @@ class Roster:
 
     def orders(self, workers: list[Worker]) -> list[Move]:
         """Return what these live workers have not done yet of the wanted spread."""
+        return _moves(workers, self.wanted())
+
+    def wanted(self) -> dict[str, str]:
+        """Return shard queue to the worker that is to consume it."""
         with translated():
-            wanted = self._store.redis.hgetall(self._store.keys.shards)
-        return _moves(workers, wanted)
+            found: dict[str, str] = self._store.redis.hgetall(self._store.keys.shards)
+        return found
 
     def _now(self) -> int:
         given = self._store.clock()

@@ -42,9 +42,9 @@ class Iam:
         with patch("api.user.hash_password", return_value=HASH):
             for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
                 self.users.add(role.lower(), PASSWORD, [role])
-        registry = HostRegistry(self.redis)
-        registry.create([Host(0, "10.0.0.1", name="web-1")])
-        self.app = self.another(registry)
+        self.registry = HostRegistry(self.redis)
+        self.registry.create([Host(0, "10.0.0.1", name="web-1")])
+        self.app = self.another(self.registry)
 
     def another(
         self, registry: HostRegistry | None = None, store: Store | None = None, users: UserStore | None = None

@@ -21,6 +21,7 @@ from api.service import services
 from api.user import Permission
 from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.host import Host
+from dag.registry import HostFilter
 
 hosts = Blueprint("hosts", __name__)
 
@@ -32,8 +33,9 @@ hosts = Blueprint("hosts", __name__)
 def list_hosts(query: dict[str, Any]) -> Response:
     """Answer with one page of the hosts."""
     sort, _, order = query["sort"].partition(",")
-    wanted = {"keyword": query["keyword"], "statuses": query["status"], "sort": sort, "descending": order == "desc"}
-    found, total = services().registry.page(page=query["page"], size=query["size"], **wanted)
+    wanted = HostFilter(query["keyword"], query["status"], query["label"])
+    page = {"page": query["page"], "size": query["size"], "sort": sort, "descending": order == "desc"}
+    found, total = services().registry.page(wanted, **page)
     shown = [render.host(host) for host in found]
     return success(render.page(shown, number=query["page"], size=query["size"], total=total))
 

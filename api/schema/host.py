@@ -9,6 +9,7 @@ from api.schema.field import (
     LARGEST_ID,
     Address,
     Example,
+    JsonSchema,
     RequestSchema,
     TextMap,
     Whole,
@@ -132,8 +133,26 @@ def _refuse_doubles(hosts: list[Host]) -> None:
         raise ValidationError({"hostBasicDataList": faults})
 
 
+class Labels(fields.Field[dict[str, str]]):
+    """A label as NAME=VALUE, or the name given more than once: a host has all of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
+        wanted: dict[str, str] = {}
+        for pair in [value] if isinstance(value, str) else value:
+            name, equals, content = pair.partition("=")
+            if not name or not equals:
+                raise ValidationError("must be NAME=VALUE")
+            if wanted.setdefault(name, content) != content:
+                raise ValidationError(f"names {name} twice, and no host has two values of it")
+        return wanted
+
+    def json_schema(self) -> JsonSchema:
+        """Return what this field takes."""
+        return {"type": "array", "items": {"type": "string", "pattern": "^[^=]+=.*$"}}
+
+
 class HostPage(Page):
-    """The query of the list of hosts: a page, status, keyword, and sort such as "id", "name,asc" or "status,desc"."""
+    """The query of the list of hosts: a page, filters, and sort such as "id", "name,asc" or "status,desc"."""
 
     sort = fields.String(
         load_default="id,asc",
@@ -142,6 +161,7 @@ class HostPage(Page):
     )
     status = Words(tuple(HostStatus), load_default=(), metadata=documented("Only hosts in one of these states."))
     keyword = text(load_default="", metadata=documented("Only hosts with this in name, alias or address."))
+    label = Labels(load_default={}, metadata=documented("Only hosts with this label (NAME=VALUE), or all of several."))
 
     example: ClassVar[Example] = {
         "page": "1",
@@ -149,4 +169,5 @@ class HostPage(Page):
         "sort": "name,desc",
         "status": "NEW,ONLINE",
         "keyword": "web",
+        "label": "rack=r1",
     }

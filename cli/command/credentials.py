@@ -26,10 +26,7 @@ def _commands(name: str, kind: str, help: str, secret: str, hint: str) -> typer.
 
     @commands.command("list", epilog=f"Example: muster {name} list --password-file pw")
     @calls
-    def list_all(
-        calling: Calling,
-        as_json: JsonFlag = False,
-    ) -> None:
+    def list_all(calling: Calling, as_json: JsonFlag = False) -> None:
         """List one's own, newest first; administrators see everybody's. Secrets are not shown."""
         with calling.client() as client:
             _print(client.credentials(kind), as_json=as_json)

@@ -10,7 +10,7 @@ from cli.error import CommandError
 
 hosts = typer.Typer(help="Enrol hosts and look at them.", no_args_is_help=True, rich_markup_mode=None)
 
-HostArguments = Annotated[list[str], typer.Argument(metavar="HOST...", help="Ids, names or addresses")]
+HostArguments = Annotated[list[str], typer.Argument(metavar="HOST", help="Ids, ranges of ids, names or addresses")]
 
 
 @hosts.command("import", epilog="Example: muster hosts import fleet.csv --api http://127.0.0.1:8480 --password-file pw")
@@ -41,20 +41,23 @@ def import_hosts(
     report(answer, dry_run=dry_run, as_json=as_json)
 
 
-@hosts.command("list", epilog="Example: muster hosts list --status OFFLINE")
+@hosts.command("list", epilog="Example: muster hosts list --status OFFLINE --label rack=r1")
 @calls
 def list_hosts(
     calling: Calling,
     keyword: Annotated[str, typer.Option(help="Part of a name, an address or an alias")] = "",
     status: Annotated[str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; hosts that have all of several")] = None,
     sort: Annotated[str, typer.Option(help="id, name, innerIpAddress, alias, status or createTime; name,desc")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """List the hosts with the status that was last seen."""
-    from cli.host import show_hosts
+    from cli.host import pairs, show_hosts
+
+    labels = [f"{name}={value}" for name, value in pairs(label or [], "--label").items()]
 
     with calling.client() as client:
-        show_hosts(client, as_json=as_json, keyword=keyword, status=status, sort=sort)
+        show_hosts(client, as_json=as_json, keyword=keyword, status=status, label=labels, sort=sort)
 
 
 @hosts.command("add", epilog="Example: muster hosts add 10.0.0.11 --name web-1 --var home=/opt/ocp_agent")
@@ -94,7 +97,8 @@ def add_host(
 def check_hosts(
     calling: Calling,
     hosts: Annotated[
-        list[str] | None, typer.Argument(metavar="[HOST...]", help="Ids, names or addresses [default: all]")
+        list[str] | None,
+        typer.Argument(metavar="HOST", help="Ids, ranges of ids, names or addresses [default: all]"),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

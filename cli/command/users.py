@@ -19,10 +19,7 @@ ROLES = "ADMIN, OPERATOR, VIEWER, or a single permission such as HOST_MANAGER"
 
 @users.command("list", epilog="Example: muster users list --password-file pw")
 @calls
-def list_users(
-    calling: Calling,
-    as_json: JsonFlag = False,
-) -> None:
+def list_users(calling: Calling, as_json: JsonFlag = False) -> None:
     """List all users with their roles."""
     with calling.client() as client:
         _print(client.users(), as_json=as_json)

@@ -177,8 +177,27 @@ def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
     assert data["page"] | {"totalElements": total, "totalPages": -(-total // size)} == data["page"]
 
 
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("label=rack=r1", [4, 5]),
+        ("label=rack=r1&label=tier=db", [5]),
+        ("label=rack=r1&label=rack=r1", [4, 5]),
+        ("label=tier=", [6]),
+        ("label=rack=r", []),
+        ("label=rack=r1&keyword=10.7.0.2", [5]),
+    ],
+)
+def test_hosts_are_listed_by_all_of_the_labels(api: Api, query: str, ids: list[int]) -> None:
+    labels = [{"rack": "r1"}, {"rack": "r1", "tier": "db"}, {"rack": "r2", "tier": ""}]
+    api.registry.create([Host(0, f"10.7.0.{n}", labels=each) for n, each in enumerate(labels, 1)])
+    data = json.loads(api.get(f"/compute/hosts?{query}").data)["data"]
+    assert ([host["id"] for host in data["contents"]], data["page"]["totalElements"]) == (ids, len(ids))
+
+
 NONSENSE = """page=0 page=-1 page=x page=1.0 page=1_0 page=%D9%A1 page= page=99999999999 page=1&page=2 size=0
-size=2001 sort=user sort=id,up sort=name,id status=GONE status=GONE&status=NEW keyword=%00 colour=red"""
+size=2001 sort=user sort=id,up sort=name,id status=GONE status=GONE&status=NEW keyword=%00 colour=red
+label=rack label==r1 label=rack=r1&label=rack=r2"""
 
 
 @pytest.mark.parametrize("query", NONSENSE.split())

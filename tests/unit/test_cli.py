@@ -19,6 +19,9 @@ from cli.port import free_port
 from cli.supervisor import Supervisor
 
 COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config"]
+COMMANDS += ["restart", "stop-agents", "doctor", "queues"]
+COMMANDS += [f"tasks {verb}" for verb in ("list", "show", "watch", "retry", "rollback", "skip", "cancel", "log")]
+COMMANDS += ["tasks diagnosis"]
 COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "remove")]
 COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
 COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
@@ -67,10 +70,52 @@ def test_no_command_shows_them_all(tmp_path: Path) -> None:
     assert [name for name in COMMANDS if name.split()[0] not in listed] == []
 
 
-@pytest.mark.parametrize("group", ["", "hosts", "users", "tokens", "access-keys"])
+@pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys"])
 def test_a_list_of_commands_cuts_no_sentence(group: str, tmp_path: Path) -> None:
     done = muster(*group.split(), "--help", cwd=tmp_path, COLUMNS="80")
     assert [line for line in done.stdout.splitlines()[1:] if line.endswith("...")] == []
+
+
+# What a shell asks for what stands before the cursor, and how it is told.
+SHELLS = {
+    "zsh": ({"_TYPER_COMPLETE_ARGS": "{}"}, '"restart"'),
+    "fish": ({"_TYPER_COMPLETE_ARGS": "{}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}, "restart\t"),
+}
+
+
+@pytest.mark.parametrize("shell", list(SHELLS))
+def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> None:
+    variables, told = SHELLS[shell]
+
+    def completed(line: str) -> str:
+        asked = {name: value.format(line) for name, value in variables.items()}
+        return muster(cwd=tmp_path, _MUSTER_COMPLETE=f"complete_{shell}", **asked).stdout
+
+    assert told in completed("muster res")
+    assert "rollback" in completed("muster tasks r")
+    assert "--dry-run" in completed("muster restart --d")
+    script = muster(cwd=tmp_path, _MUSTER_COMPLETE=f"source_{shell}")
+    assert (script.returncode, f"_MUSTER_COMPLETE=complete_{shell}" in script.stdout) == (0, True)
+
+
+def test_bash_completes_commands_by_the_script_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "muster").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m cli.main "$@"\n')
+    (tmp_path / "muster").chmod(0o755)
+    lines = [
+        'eval "$(_MUSTER_COMPLETE=source_bash muster)"',
+        'COMP_WORDS=(muster tasks r) COMP_CWORD=2; _muster_completion muster; echo "${COMPREPLY[@]}"',
+        "complete -p muster",
+    ]
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(lines)],
+        env={**CLEAN, **path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["retry rollback", "complete -o default -F _muster_completion muster"]
 
 
 def test_version(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli.demo import PROGRAMS, Patience, failures, is_renewed, stages
+from cli.demo import PROGRAMS, Patience, is_renewed
 from cli.error import CommandError
+from cli.snapshot import Snapshot, Stage
 
 OLD = {name: (number,) for number, name in enumerate(PROGRAMS, 1)}
 NEW = {name: (number,) for number, name in enumerate(PROGRAMS, 11)}
@@ -33,42 +34,21 @@ def test_a_host_is_renewed_when_each_program_is_one_new_process(after: dict[str,
     assert is_renewed(OLD, after) is renewed
 
 
-def node(name: str, status: str, index: int = 0) -> dict[str, Any]:
-    return {"name": name, "status": status, "parallelIdx": index}
-
-
-TASK = {
-    "subtasks": [
-        node("Prepare", "SUCCESSFUL", 0),
-        node("Prepare", "FAILED", 1),
-        node("Wait node", "PENDING"),
-        node("Stop", "RUNNING", 0),
-        node("Stop", "PENDING", 1),
-    ]
-}
-
-
-def test_progress_counts_each_stage_without_its_waits() -> None:
-    assert stages(TASK) == {"Prepare": (1, 2), "Stop": (0, 2)}
-    assert list(stages(TASK)) == ["Prepare", "Stop"]
-
-
-def test_failures_name_host_and_step() -> None:
-    assert failures(TASK, ["host-001", "host-002"]) == ["host-002: Prepare"]
+def at(done: int) -> Snapshot:
+    stage = Stage("Prepare", 2, done, 1, 0)
+    return Snapshot(7, "Restart", "RUNNING", "EXECUTE", "2026-11-25T03:55:56.473+00:00", None, 2, None, (stage,), ())
 
 
 def test_a_task_that_stands_still_is_not_waited_for_for_ever() -> None:
     # The times of the making, of two looks at one state, and of three at the next.
     times = iter([0.0, 0.0, 60.0, 61.0, 121.0, 121.1])
     patience = Patience(60, lambda: next(times))
-    running = {"id": 7, "status": "RUNNING", **TASK}
-    patience.heed(running)
-    patience.heed(running)
-    moved = {**running, "subtasks": [node("Prepare", "SUCCESSFUL")]}
-    patience.heed(moved)
-    patience.heed(moved)
+    patience.heed(at(0))
+    patience.heed(at(0))
+    patience.heed(at(1))
+    patience.heed(at(1))
     with pytest.raises(CommandError, match="Task 7 has not moved for 60 s; it is RUNNING"):
-        patience.heed(moved)
+        patience.heed(at(1))
 
 
 def test_the_whole_demonstration(tmp_path: Path) -> None:

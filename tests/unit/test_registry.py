@@ -8,7 +8,7 @@ from dag.error import DuplicateHost, HostsInUse, UnknownHosts
 from dag.graph import Graph
 from dag.host import Host
 from dag.key import Keys
-from dag.registry import HostRegistry
+from dag.registry import HostFilter, HostRegistry
 from dag.store import Store
 
 
@@ -40,7 +40,7 @@ def test_pages_are_by_id_and_filtered(redis: Redis) -> None:
     registry.create(hosts("a1", "a2", "b1", "b2", "b3"))
     assert [h.id for h in registry.page(page=2, size=2)[0]] == [3, 4]
     assert [h.id for h in registry.page(page=1, size=2, descending=True)[0]] == [5, 4]
-    found, total = registry.page(page=1, size=2, keyword="NAME-B")
+    found, total = registry.page(HostFilter("NAME-B"), page=1, size=2)
     assert ([h.id for h in found], total) == ([3, 4], 3)
     assert registry.page(page=9, size=10) == ([], 5)
 

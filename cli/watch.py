@@ -1,0 +1,104 @@
+"""Follows a task to its end: asks the API how far it is, has it drawn, and names the hosts that failed."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from cli.client import Refused, Unavailable
+from cli.interrupt import StopAsked, raise_on_stop
+from cli.progress import Drawing
+from cli.snapshot import Snapshot, of_summary
+from cli.task import TaskClient
+
+# A summary costs the API milliseconds, whatever the size of the task.
+PAUSE_SECONDS = 0.5
+# An API or a Redis that was restarted is back by then.
+PATIENCE_SECONDS = 120.0
+
+
+class Watch:
+    """Looks at one task; `names` are those of hosts that are known already. Clock and wait are seams."""
+
+    def __init__(
+        self,
+        client: TaskClient,
+        task_id: int,
+        names: Mapping[int, str] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client, self._task_id = client, task_id
+        self._names = dict(names or {})
+        self._clock, self._wait = clock, wait
+
+    def look(self) -> Snapshot:
+        """Return the task as it is now.
+
+        Raises:
+            CommandError: the API does not answer, refuses the caller, or knows no such task.
+
+        """
+        task = self._client.summary(self._task_id)
+        for failed in task["summary"]["failed"]:
+            self._name(failed["hostId"])
+        return of_summary(task, self._names)
+
+    def follow(self, show: Drawing) -> Snapshot:
+        """Return the task once it has ended.
+
+        Raises:
+            Unavailable: the API has not answered for two minutes.
+            CommandError: it refuses the caller, or knows no such task.
+
+        """
+        told: set[int] = set()
+        while True:
+            snapshot = self._look_patiently(show)
+            show.update(snapshot)
+            for failure in snapshot.failures:
+                if failure.subtask not in told:
+                    show.say(f"FAILED {failure}")
+            # One that runs again may fail for another reason.
+            told = {failure.subtask for failure in snapshot.failures}
+            if snapshot.ended:
+                return snapshot
+            self._wait(PAUSE_SECONDS)
+
+    def _look_patiently(self, show: Drawing) -> Snapshot:
+        until, is_silent = self._clock() + PATIENCE_SECONDS, False
+        while True:
+            try:
+                return self.look()
+            except Unavailable as error:
+                if self._clock() >= until:
+                    raise
+                if not is_silent:
+                    show.say(f"{error} It is asked again; the task goes on meanwhile.")
+                is_silent = True
+                self._wait(max(PAUSE_SECONDS, error.after_seconds))
+
+    def _name(self, host_id: int) -> None:
+        """Learn the name of a host, of one that may not be seen (any more) that there is none."""
+        if host_id not in self._names:
+            try:
+                host: dict[str, Any] = self._client.host(host_id)
+                self._names[host_id] = host["name"]
+            except Refused:
+                self._names[host_id] = f"host {host_id}"
+
+
+@contextmanager
+def saying_how_to_return(task_id: int, again: str) -> Iterator[None]:
+    """Where Ctrl-C or a silent API end the block before the task ends, say that it goes on; `again` is a command.
+
+    Call it in the main thread.
+    """
+    raise_on_stop()
+    try:
+        yield
+    except (StopAsked, Unavailable):
+        print(f"Task {task_id} goes on without this command. To come back: {again}", file=sys.stderr, flush=True)
+        raise
