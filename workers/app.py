@@ -7,6 +7,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 
 from config.settings import Settings
+from workers.event import SERIALIZER, BatchingEvents
 
 # A worker must start with one queue; its shards come by add_consumer. Nothing is ever sent to this one.
 IDLE_QUEUE = "muster.idle"
@@ -37,9 +38,10 @@ def broker_url(settings: Settings) -> str:
 
 def create_celery(settings: Settings) -> Celery:
     """Return the application: JSON only, no results, early acknowledgement, prefetch 1, events for Flower."""
-    app = Celery("muster", set_as_current=False, amqp=_Amqp)
+    app = Celery("muster", set_as_current=False, amqp=_Amqp, events=BatchingEvents)
     app.conf.update(
         broker_url=broker_url(settings),
+        broker_transport="workers.transport:Transport",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
@@ -50,6 +52,7 @@ def create_celery(settings: Settings) -> Celery:
         },
         task_serializer="json",
         accept_content=["json"],
+        event_serializer=SERIALIZER,
         task_ignore_result=True,
         task_acks_late=False,
         task_default_queue=IDLE_QUEUE,
