@@ -96,7 +96,7 @@ class HostRegistry:
         missing = [host for host, text in zip(ids, texts, strict=True) if text is None]
         if missing:
             raise UnknownHosts(missing)
-        return {host: _host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
+        return {host: read_host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
 
     def page(
         self,
@@ -130,7 +130,7 @@ class HostRegistry:
             pipe.hmget(self._keys.hosts, names)
             pipe.hmget(self._keys.agents, names)
             hosts, agents = pipe.execute()
-        pairs = [(_host(host), seen) for host, seen in zip(hosts, agents, strict=True) if host]
+        pairs = [(read_host(host), seen) for host, seen in zip(hosts, agents, strict=True) if host]
         return [replace(host, status=_agent(seen).host_status) if seen else host for host, seen in pairs]
 
     def delete(self, ids: Collection[int]) -> None:
@@ -157,7 +157,8 @@ class HostRegistry:
         return _agent(text) if text else None
 
 
-def _host(text: str) -> Host:
+def read_host(text: str) -> Host:
+    """Return a host from its record in Redis."""
     fields = json.loads(text)
     return Host(**{**fields, "status": HostStatus(fields["status"])})
 
