@@ -1,11 +1,11 @@
-# make demo | make test | make chaos | make model | make bench-api | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make bench-api, bench-engine | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model bench-api clean
+.PHONY: demo test chaos model bench-api bench-engine clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -24,9 +24,14 @@ chaos: $(READY)
 model: $(READY)
 	HYPOTHESIS_PROFILE=nightly $(VENV)/bin/python -m pytest --timeout 0 tests/unit/test_engine_model.py
 
+# Benchmarks print what happens to stderr and one line of JSON with all figures to stdout; docs/performance.md explains them.
 # Latencies of the API, idle and while a large task runs; HOSTS is the size of that task (10000).
 bench-api: $(READY)
 	@$(VENV)/bin/python -m bench.api $(if $(filter-out 8,$(HOSTS)),--hosts $(HOSTS))
+
+bench-engine: HOSTS = 1000
+bench-engine: $(VENV)/.bench
+	@$(VENV)/bin/python -m bench.engine --hosts $(HOSTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
@@ -42,4 +47,9 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
 	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	@echo "Installing the peers that are measured beside Muster" >&2
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
 	@touch $@
