@@ -1,11 +1,12 @@
-# make demo | make test | make chaos | make model | make bench-api, bench-engine | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make bench-api, bench-engine, bench-scale, bench-idle | make clean.
+# Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model bench-api bench-engine clean
+.PHONY: demo test chaos model bench-api bench-engine bench-scale bench-idle clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -32,6 +33,12 @@ bench-api: $(READY)
 bench-engine: HOSTS = 1000
 bench-engine: $(VENV)/.bench
 	@$(VENV)/bin/python -m bench.engine --hosts $(HOSTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS))
+
+bench-scale: $(READY)
+	@$(VENV)/bin/python -m bench.engine.scale $(if $(SIZES),--sizes $(SIZES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-idle: $(READY)
+	@$(VENV)/bin/python -m bench.engine.idle $(if $(SECONDS),--seconds $(SECONDS)) $(if $(NODES),--nodes $(NODES))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 from celery import Task, signals
-from celery.app.task import Context
 from celery.app.trace import LOG_RECEIVED, LOG_SUCCESS, TraceInfo
 from celery.exceptions import TaskRevokedError
 from celery.states import FAILURE
@@ -34,7 +33,8 @@ class NodeRequest(Request):
         self.id = self._root_id = headers["id"]
         self._parent_id = self._eta = self._expires = None
         self._argsrepr, self._kwargsrepr = headers["argsrepr"], headers["kwargsrepr"]
-        self._args, self._kwargs, _embed = orjson.loads(message.body)
+        self._payload = orjson.loads(message.body)
+        self._args, self._kwargs, _canvas = self._payload
         self._hostname, self._eventer = consumer.hostname, consumer.event_dispatcher
         self._connection_errors = consumer.connection_errors
         self._on_ack, self._on_reject = on_ack, on_reject
@@ -54,8 +54,8 @@ class NodeRequest(Request):
         try:
             answer = repr(self._task.run(*self._args, **self._kwargs))
         except Exception as error:
-            request = Context({**self._request_dict, "args": self._args, "kwargs": self._kwargs})
-            return 1, TraceInfo(FAILURE, error).handle_error_state(self._task, request), monotonic() - began
+            # Celery's own words for the log.
+            return 1, TraceInfo(FAILURE, error).handle_error_state(self._task, self._context), monotonic() - began
         took = monotonic() - began
         ended_log.info(LOG_SUCCESS, {"id": self.id, "name": self.name, "runtime": took, "return_value": answer})
         return 0, answer, took
