@@ -8,9 +8,9 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
+import orjson
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
 
 # Popped by one command, where as many threads are free.
 MOST_AT_ONCE = 64
@@ -52,7 +52,7 @@ class Channel(redis.Channel):
         finally:
             self._in_poll = None
         for item in items:
-            self.connection._deliver(loads(bytes_to_str(item)), queue)
+            self.connection._deliver(orjson.loads(item), queue)
         return True
 
 
