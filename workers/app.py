@@ -11,6 +11,7 @@ from workers.event import SERIALIZER, BatchingEvents
 
 # A worker must start with one queue; its shards come by add_consumer. Nothing is ever sent to this one.
 IDLE_QUEUE = "muster.idle"
+TRANSPORT = "workers.transport:Transport"
 
 
 class _Connection(Connection):
@@ -39,9 +40,11 @@ def broker_url(settings: Settings) -> str:
 def create_celery(settings: Settings) -> Celery:
     """Return the application: JSON only, no results, early acknowledgement, prefetch 1, events for Flower."""
     app = Celery("muster", set_as_current=False, amqp=_Amqp, events=BatchingEvents)
+    url = broker_url(settings)
     app.conf.update(
-        broker_url=broker_url(settings),
-        broker_transport="workers.transport:Transport",
+        broker_url=url,
+        # Another kind of broker keeps kombu's own way to it.
+        broker_transport=TRANSPORT if url.startswith(("redis:", "rediss:")) else None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={

@@ -5,10 +5,13 @@ Then one size is run with 1, 2 and 4 workers, and with 1 and 2 schedulers. Print
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from bench.engine.measure import Run, median_of, run_task
+from bench.engine.model import Costs, full_at
 from bench.option import count
 from bench.report import emit, tell
 from bench.stack import Layout, running_stack
@@ -41,6 +44,7 @@ def main(arguments: list[str]) -> int:
             "growth": _growth(by_size),
             "workers": {str(number): _figures([run]) for number, run in by_workers.items()},
             "schedulers": {str(number): _figures([run]) for number, run in by_schedulers.items()},
+            "model": _model(by_workers),
         }
     )
     return 0
@@ -92,6 +96,20 @@ def _growth(by_size: dict[int, list[Run]]) -> dict[str, float]:
     return {
         "ms_per_node": median_of(last, _ms_per_node) / median_of(first, _ms_per_node),
         "cpu_ms_per_node": median_of(last, _cpu_per_node) / median_of(first, _cpu_per_node),
+    }
+
+
+def _model(by_workers: dict[int, Run]) -> dict[str, object]:
+    """Return the costs of the run with two workers, and what follows from them for each number of workers."""
+    run, cores = by_workers[2], os.cpu_count() or 1
+    costs = Costs.of(run.cpu, run.nodes)
+    predicted = {number: full_at(costs, workers=number, schedulers=1, cores=cores) for number in by_workers}
+    return {
+        "cores": cores,
+        "cpu_ms_per_node": asdict(costs),
+        "full_at_nodes_per_s": {str(number): rates for number, rates in predicted.items()},
+        "predicted_nodes_per_s": {str(number): min(rates.values()) for number, rates in predicted.items()},
+        "measured_nodes_per_s": {str(number): run.nodes_per_s for number, run in by_workers.items()},
     }
 
 

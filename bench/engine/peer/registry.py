@@ -20,6 +20,6 @@ def open_peer(name: str) -> Peer:
 
     return {
         "flat_celery_threads": CeleryPeer("threads", 8),
-        "flat_celery_prefork": CeleryPeer("prefork", 1),
-        "canvas": CeleryPeer("prefork", 1, is_canvas=True),
+        "flat_celery_prefork": CeleryPeer("prefork", 2),
+        "canvas": CeleryPeer("prefork", 2, is_canvas=True),
     }[name]
