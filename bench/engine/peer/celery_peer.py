@@ -33,19 +33,8 @@ class CeleryPeer:
 
     def commands(self, url: str) -> Sequence[Sequence[str]]:
         """Return the command lines of the workers; what they log is what Celery logs by default with INFO."""
-        base = [
-            str(BIN / "celery"),
-            "-A",
-            app.main,
-            "worker",
-            "-P",
-            self.pool,
-            "-c",
-            str(self.concurrency),
-            "-l",
-            "INFO",
-        ]
-        return [[*base, "-c", str(self.concurrency), "-n", f"peer-{number}@bench"] for number in (1, 2)]
+        base = [str(BIN / "celery"), "-A", app.main, "worker", "-P", self.pool, "-c", str(self.concurrency)]
+        return [[*base, "-l", "INFO", "-n", f"peer-{number}@bench"] for number in (1, 2)]
 
     def is_ready(self) -> bool:
         """Tell whether both answer a ping."""
