@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench.engine.measure import Run, median_of, run_task, unlock_quantiles, unlocks
+from bench.engine.measure import Run, median_of, run_task, slow_scripts, unlock_quantiles, unlocks
 from bench.engine.peer.peer import Figures, measure
 from bench.engine.peer.registry import NAMES, open_peer
 from bench.option import count
@@ -62,7 +62,6 @@ def _unsaturated(stack: BenchStack, host_ids: Sequence[int]) -> list[int]:
 
 
 def _ours(runs: Sequence[Run], latencies: Sequence[int]) -> dict[str, object]:
-    slowest = max(runs, key=lambda run: run.slowest_script_ms)
     return {
         "nodes_per_s": median_of(runs, lambda run: run.nodes_per_s),
         **unlock_quantiles(latencies, "unlock"),
@@ -71,8 +70,7 @@ def _ours(runs: Sequence[Run], latencies: Sequence[int]) -> dict[str, object]:
         "log_bytes_per_node": median_of(runs, lambda run: run.log_bytes / run.nodes),
         "traffic_bytes_per_node": median_of(runs, lambda run: run.traffic_bytes / run.nodes),
         "redis_commands_per_node": median_of(runs, lambda run: run.commands / run.nodes),
-        "slowest_script": slowest.slowest_script,
-        "slowest_script_ms": slowest.slowest_script_ms,
+        **slow_scripts(runs),
         "submit_ms": median_of(runs, lambda run: 1000 * run.submit_seconds),
         "cpu_ms_per_node": median_of(runs, lambda run: run.cpu_ms_per_node),
         "cpu_seconds_per_1000_nodes": {

@@ -30,8 +30,7 @@ class Run:
     traffic_bytes: int
     task_bytes: int
     log_bytes: int
-    slowest_script: str
-    slowest_script_ms: float
+    slow_calls: Mapping[str, Sequence[float]]
 
     @property
     def nodes_per_s(self) -> float:
@@ -71,7 +70,7 @@ def run_task(stack: BenchStack, host_ids: Sequence[int]) -> Run:
         after[1] - before[1],
         own + _shared_bytes(stack) - shared,
         _bytes(stack, keys.log(task_id)),
-        *_slowest(stack),
+        _slow_calls(stack),
     )
 
 
@@ -113,12 +112,33 @@ def _bytes(stack: BenchStack, key: str) -> int:
     return int(stack.redis.memory_usage(key, samples=0) or 0)
 
 
-def _slowest(stack: BenchStack) -> tuple[str, float]:
-    """Return the script of the longest call and its ms; where none passed the limit of the slow log, that limit."""
+def _slow_calls(stack: BenchStack) -> dict[str, list[float]]:
+    """Return the ms of each call of a script that took longer than the limit of the slow log.
+
+    It is time by the clock: where all cores are at work, the server's pauses are in it.
+    """
     names = {hashlib.sha1(source(path.stem).encode()).hexdigest(): path.stem for path in FOLDER.glob("*.lua")}
-    longest, name = SLOW_US, ""
+    found: dict[str, list[float]] = {}
     for entry in stack.redis.slowlog_get(MOST_SLOW):
         words = bytes(entry["command"]).decode(errors="replace").split()
-        if words and words[0] == "EVALSHA" and entry["duration"] > longest:
-            longest, name = entry["duration"], names.get(words[1], words[1])
-    return name, longest / 1000
+        if words and words[0] == "EVALSHA":
+            found.setdefault(names.get(words[1], words[1]), []).append(entry["duration"] / 1000)
+    return found
+
+
+def slow_scripts(runs: Sequence[Run]) -> dict[str, object]:
+    """Return the longest call of a script, and of all that passed the limit how many, their median and longest."""
+    calls: dict[str, list[float]] = {}
+    for run in runs:
+        for name, times in run.slow_calls.items():
+            calls.setdefault(name, []).extend(times)
+    longest = {name: max(times) for name, times in calls.items()}
+    name = max(longest, key=lambda name: longest[name], default="")
+    return {
+        "slowest_script": name,
+        "slowest_script_ms": longest.get(name, SLOW_US / 1000),
+        "scripts_over_half_a_ms": {
+            name: {"calls": len(times), "median_ms": quantile(times, 0.5), "longest_ms": longest[name]}
+            for name, times in calls.items()
+        },
+    }

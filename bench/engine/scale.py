@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bench.engine.measure import Run, median_of, run_task
+from bench.engine.measure import Run, median_of, run_task, slow_scripts
 from bench.engine.model import Costs, full_at
 from bench.option import count
 from bench.report import emit, tell
@@ -77,15 +77,13 @@ def _tell(what: str, run: Run) -> None:
 
 
 def _figures(runs: Sequence[Run]) -> dict[str, object]:
-    slowest = max(runs, key=lambda run: run.slowest_script_ms)
     return {
         "nodes_per_s": median_of(runs, lambda run: run.nodes_per_s),
         "ms_per_node": median_of(runs, lambda run: 1000 * run.seconds / run.nodes),
         "cpu_ms_per_node": median_of(runs, lambda run: run.cpu_ms_per_node),
         "submit_ms": median_of(runs, lambda run: 1000 * run.submit_seconds),
         "bytes_per_node": median_of(runs, lambda run: run.task_bytes / run.nodes),
-        "slowest_script": slowest.slowest_script,
-        "slowest_script_ms": slowest.slowest_script_ms,
+        **slow_scripts(runs),
         "cpu_seconds_per_1000_nodes": {name: 1000 * used / runs[-1].nodes for name, used in runs[-1].cpu.items()},
     }
 
