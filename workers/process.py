@@ -1,6 +1,5 @@
 """The worker process: Celery's thread pool around the runner, with what keeps it alive and its way to stop."""
 
-import gc
 import os
 import signal
 import socket
@@ -82,7 +81,6 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
         QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
     )
     _connect_signals(presence, ear)
-    _spare_collector()
     heartbeat.start()
     try:
         _create_worker(app, name, settings.worker.threads).start()
@@ -91,12 +89,6 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
         heartbeat.stop()
         held.cancel_all()
         executor.close()
-
-
-def _spare_collector() -> None:
-    # What is loaded by now stays: looking through it again and again for cycles took a tenth of a busy worker's time.
-    gc.collect()
-    gc.freeze()
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:
