@@ -22,6 +22,11 @@ class _Connection(Connection):
         often = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
         return super().ensure_connection(*arguments, **{**often, **options})
 
+    def as_uri(self, *arguments: Any, **options: Any) -> str:
+        """Return the URL as people write it; kombu would put the transport's class in front."""
+        uri: str = super().as_uri(*arguments, **options)
+        return uri.replace(f"{TRANSPORT}://", "redis://", 1)
+
 
 class _Amqp(AMQP):
     """Celery's way to make connections."""

@@ -151,6 +151,9 @@ class Runner:
         except StoreUnavailable as error:
             return Lost(str(error))
         except RemoteError as error:
+            if self.held.is_expiring(step.run):
+                # After a pause a timeout says nothing about the host, and the node may be another's by now.
+                return Lost(f"its lease was about to end ({error})")
             found, unreachable = self._log(step, begun, started, str(error)), error
             agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
             return Failed(str(error), replace(found, agent=agent))

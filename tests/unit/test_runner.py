@@ -1,6 +1,7 @@
 """One node on a worker, with a host that is played and the real store: each outcome reaches the store as it should."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -389,3 +390,16 @@ def test_the_passphrase_is_in_no_repr() -> None:
     settings = SshSettings(passphrase="planted-4711")
     assert "planted" not in repr(settings)
     assert "planted" not in repr(ssh_options(settings))
+
+
+def test_a_worker_that_was_paused_does_not_blame_the_host(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paused for longer than its lease while it logged in: the timeout it finds when it wakes is its own."""
+    began = time.monotonic()
+
+    def wake() -> Completed:
+        monkeypatch.setattr("workers.held.time.monotonic", lambda: began + 20)
+        raise HostUnreachable("10.0.0.1 port 22 can't be reached: no answer in time.")
+
+    bench.host.answer = wake
+    assert bench.runner.run(bench.step()).startswith("given up: its lease was about to end (10.0.0.1")
+    assert bench.letter == "X"
