@@ -1,11 +1,12 @@
-# make demo | test | chaos | model | schemathesis | bench-api | clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | test | chaos | model | schemathesis | bench-api, bench-engine, bench-scale, bench-idle | clean.
+# Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model schemathesis bench-api clean
+.PHONY: demo test chaos model schemathesis bench-api bench-engine bench-scale bench-idle clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -24,12 +25,23 @@ chaos: $(READY)
 model: $(READY)
 	HYPOTHESIS_PROFILE=nightly $(VENV)/bin/python -m pytest --timeout 0 tests/unit/test_engine_model.py
 
+# Benchmarks print what happens to stderr and one line of JSON with all figures to stdout; docs/performance.md explains them.
 # Latencies of the API, idle and while a large task runs; HOSTS is the size of that task (10000).
 bench-api: $(READY)
 	@$(VENV)/bin/python -m bench.api $(if $(filter-out 8,$(HOSTS)),--hosts $(HOSTS))
 # Schemathesis over the OpenAPI document; `make test` does a tenth of it. SEED repeats a run.
 schemathesis: $(READY)
 	@$(VENV)/bin/python -m tests.fuzz $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED))
+
+bench-engine: HOSTS = 1000
+bench-engine: $(VENV)/.bench
+	@$(VENV)/bin/python -m bench.engine --hosts $(HOSTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEERS),--peers $(PEERS))
+
+bench-scale: $(READY)
+	@$(VENV)/bin/python -m bench.engine.scale $(if $(SIZES),--sizes $(SIZES)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-idle: $(READY)
+	@$(VENV)/bin/python -m bench.engine.idle $(if $(SECONDS),--seconds $(SECONDS)) $(if $(NODES),--nodes $(NODES))
 
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
@@ -45,4 +57,9 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
 	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	@echo "Installing the peers that are measured beside Muster" >&2
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
 	@touch $@

@@ -1,6 +1,7 @@
 """What a benchmark says: progress on stderr, and as the last line of stdout all its figures as one line of JSON."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,8 @@ def _rounded(value: object) -> object:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of the values that `share` (0 to 1) of them do not exceed; ValueError for none."""
+    """Return the smallest of the values that at least `share` (0 to 1) of them do not exceed; ValueError for none."""
     ordered = sorted(values)
     if not ordered:
         raise ValueError("No values were measured.")
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

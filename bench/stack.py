@@ -5,7 +5,6 @@ which may be one whose actions do nothing (`NOTHING_WORKER`).
 """
 
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -23,6 +22,7 @@ import httpx
 from redis import Redis
 
 from api.user import UserStore
+from bench.process import cpu_by_session, resident
 from bench.report import tell
 from cli.client import ApiClient
 from cli.embedded import HOST, EmbeddedServer
@@ -138,12 +138,12 @@ class BenchStack:
 
     def cpu(self) -> Cpu:
         """Return the CPU time of each process, with what it has started (gunicorn answers in a child)."""
-        sessions = _cpu_by_session()
+        sessions = cpu_by_session()
         return Cpu({name: sessions.get(self.supervisor.pid(name), 0.0) for name in self._names})
 
     def memory(self) -> dict[str, int]:
         """Return the resident memory of each process in bytes, without its children's."""
-        return {name: _resident(self.supervisor.pid(name)) for name in self._names}
+        return {name: resident(self.supervisor.pid(name)) for name in self._names}
 
     def _programs(self) -> Iterator[Program]:
         common = {
@@ -189,24 +189,6 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=2, trust_env=False, auth=None).status_code < 500
     except httpx.HTTPError:
         return False
-
-
-def _cpu_by_session() -> dict[int, float]:
-    found: dict[int, float] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # ended meanwhile
-        # The session, and user and system time of the process and of its children that were waited for.
-        session, ticks = int(fields[3]), sum(map(int, fields[11:15]))
-        found[session] = found.get(session, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
-    return found
-
-
-def _resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager

@@ -34,6 +34,7 @@ POLL_SECONDS = 0.5
 # A renewal that takes longer is tried again: the shortest lease is 2 s.
 HEARTBEAT_TIMEOUT_SECONDS = 1.0
 SHORTEST_SECRET_KEY = 32
+OLDEST_REDIS = 7
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
@@ -172,6 +173,13 @@ def limits(settings: Settings) -> SchedulerLimits:
     )
 
 
+def _require_version(redis: Redis) -> None:
+    # An older one does not know BLMPOP (workers/transport.py). Valkey calls itself Redis 7.2 here.
+    version = str(redis.info("server")["redis_version"])
+    if int(version.partition(".")[0]) < OLDEST_REDIS:
+        raise CommandError(f"Workers need Redis {OLDEST_REDIS}.0 or later, or Valkey; {server_of(redis)} is {version}.")
+
+
 def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) -> None:
     """Run nodes until SIGTERM: what runs is finished, a second one gives it up.
 
@@ -183,6 +191,7 @@ def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) 
     from workers.remote.error import KeyFileError
 
     redis = open_redis(settings)
+    _require_version(redis)
     seconds = min(settings.redis.timeout_seconds, HEARTBEAT_TIMEOUT_SECONDS)
     impatient = _client(settings, seconds, Retry(NoBackoff(), 1))
     try:

@@ -111,7 +111,7 @@ class FlowerSettings:
     """Flower, the workers' dashboard."""
 
     port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0, most=MOST_PORT)
-    max_tasks: int = option(20_000, "tasks", "kept in memory, about 2 kB each", least=100)
+    max_tasks: int = option(20_000, "tasks", "kept in memory, 20 to 25 kB each with Flower 2.2", least=100)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Begun:
-    """What a worker gets with a node: the fencing token, what earlier steps found on the host, what it is asked."""
+    """What a worker gets with a node: the fencing token, what earlier steps found on the host, what it is asked.
+
+    `host` is the host's record as it is stored (see `dag.registry.read_host`), "" where it is not enrolled any more.
+    """
 
     token: int
     facts: dict[str, Any]
     operation: Operation
     parameters: dict[str, str] = field(default_factory=dict)
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Leases:
         """
         keys = self._store.keys
         names = [keys.status(run.task_id), keys.nodes(run.task_id), keys.due, keys.tokens, keys.facts(run.task_id)]
-        names += [keys.task(run.task_id), keys.changes(run.task_id)]
+        names += [keys.task(run.task_id), keys.changes(run.task_id), keys.hosts]
         answer = self._store.scripts.call(
             "begin",
             names,
@@ -86,12 +90,13 @@ class Leases:
             self._lease_ms,
             run.index,
             self._store.clock(),
+            "" if run.host_id is None else run.host_id,
         )
         token, facts = int(answer[0]), answer[1]
         if not token:
             return None
         parameters = json.loads(answer[3] or "{}")
-        return Begun(token, json.loads(facts) if facts else {}, Operation(answer[2]), parameters)
+        return Begun(token, json.loads(facts) if facts else {}, Operation(answer[2]), parameters, answer[4])
 
     def renew(self, names: Sequence[str]) -> Renewal:
         """Renew the leases of these runs; return those that are somebody else's by now, or are to be cancelled."""

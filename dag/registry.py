@@ -142,7 +142,7 @@ class HostRegistry:
         missing = [host for host, text in zip(ids, texts, strict=True) if text is None]
         if missing:
             raise UnknownHosts(missing)
-        return {host: _host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
+        return {host: read_host(text) for host, text in zip(ids, texts, strict=True) if text is not None}
 
     def page(
         self, wanted: HostFilter = ALL, *, page: int, size: int, sort: str = "id", descending: bool = False
@@ -198,7 +198,8 @@ class HostRegistry:
         return _agent(text) if text else None
 
 
-def _host(text: str) -> Host:
+def read_host(text: str) -> Host:
+    """Return a host from its record in Redis."""
     fields = json.loads(text)
     return Host(**{**fields, "status": HostStatus(fields["status"])})
 

@@ -7,9 +7,11 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 
 from config.settings import Settings
+from workers.event import SERIALIZER, BatchingEvents
 
 # A worker must start with one queue; its shards come by add_consumer. Nothing is ever sent to this one.
 IDLE_QUEUE = "muster.idle"
+TRANSPORT = "workers.transport:Transport"
 
 
 class _Connection(Connection):
@@ -19,6 +21,11 @@ class _Connection(Connection):
         """Return the connection once it is there; see kombu."""
         often = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 1.0}
         return super().ensure_connection(*arguments, **{**often, **options})
+
+    def as_uri(self, *arguments: Any, **options: Any) -> str:
+        """Return the URL as people write it; kombu would put the transport's class in front."""
+        uri: str = super().as_uri(*arguments, **options)
+        return uri.replace(f"{TRANSPORT}://", "redis://", 1)
 
 
 class _Amqp(AMQP):
@@ -37,9 +44,12 @@ def broker_url(settings: Settings) -> str:
 
 def create_celery(settings: Settings) -> Celery:
     """Return the application: JSON only, no results, early acknowledgement, prefetch 1, events for Flower."""
-    app = Celery("muster", set_as_current=False, amqp=_Amqp)
+    app = Celery("muster", set_as_current=False, amqp=_Amqp, events=BatchingEvents)
+    url = broker_url(settings)
     app.conf.update(
-        broker_url=broker_url(settings),
+        broker_url=url,
+        # Another kind of broker keeps kombu's own way to it.
+        broker_transport=TRANSPORT if url.startswith(("redis:", "rediss:")) else None,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
@@ -50,6 +60,7 @@ def create_celery(settings: Settings) -> Celery:
         },
         task_serializer="json",
         accept_content=["json"],
+        event_serializer=SERIALIZER,
         task_ignore_result=True,
         task_acks_late=False,
         task_default_queue=IDLE_QUEUE,

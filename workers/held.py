@@ -88,6 +88,12 @@ class HeldRuns:
         with self._lock:
             return run.name in self._runs and self._runs[run.name].is_asked_to_end
 
+    def is_expiring(self, run: Run) -> bool:
+        """Tell whether the run's lease is about to end or over: this process was paused, or Redis can't be reached."""
+        with self._lock:
+            held = self._runs.get(run.name)
+            return held is not None and time.monotonic() > held.lease_ends_at - self._margin
+
     def cancel_expiring(self) -> None:
         """Cancel the runs whose lease is about to end: Redis can't be reached, or they are stuck."""
         now = time.monotonic()

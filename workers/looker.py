@@ -13,7 +13,7 @@ from dag.inquiry import Inquiries, Look
 from dag.registry import HostRegistry
 from workers.action.look import build_look, read_look
 from workers.message import LOOK
-from workers.profile.profile import ProfileError, load_profile
+from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteError, RemoteTimeout
 from workers.runner import RemoteExecutor
 from workers.sighting import looked, missed, reached
@@ -60,7 +60,7 @@ class Looker:
 
     def _run(self, host_id: int) -> Look:
         host = self.hosts.get(host_id)
-        profile = load_profile(host.profile, self.profile_dir).fill(host.variables)
+        profile = profile_of(host, self.profile_dir)
         script, limit = build_look(profile, seconds=self.look_seconds), self.look_seconds
         done = self.executor.run(host, script, run_as=profile.run_as, timeout_seconds=limit, cancelled=Event())
         return read_look(done, profile)

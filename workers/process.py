@@ -32,6 +32,7 @@ from workers.profile.profile import profile_names
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
+from workers.strategy import NodeTask
 
 
 def worker_name(zone: str) -> str:
@@ -51,7 +52,7 @@ def register(app: Celery, runner: Runner) -> None:
         def step(*, _action: str = action, **message: Any) -> str:
             return runner.run(Step(run_of(message), _action, message["timeout"], message["trace"]))
 
-        app.task(step, name=action, throws=(StepFailed,), ignore_result=True, serializer="json")
+        app.task(step, name=action, base=NodeTask, throws=(StepFailed,), ignore_result=True, serializer="json")
 
 
 def run_of(message: dict[str, Any]) -> Run:

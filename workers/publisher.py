@@ -1,13 +1,16 @@
 """The scheduler's way to the workers through Celery: one message a node, to the queue of its host's shard."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from celery import Celery
+from celery.utils.nodenames import anon_nodename
 
 from dag.roster import Move
 from dag.scheduler import Dispatch, Inquiry
 from workers.broker import QueueLengths, translated
-from workers.message import LOOK, arguments, celery_id, readable
+from workers.message import LOOK, described, packed, sent
 
 
 class CeleryPublisher:
@@ -16,6 +19,7 @@ class CeleryPublisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._lengths = QueueLengths(app)
+        self._origin = anon_nodename()
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         """Send one message a node, named after its action.
@@ -23,18 +27,22 @@ class CeleryPublisher:
         Raises:
             StoreUnavailable: the broker is away; those sent so far are out, and may be sent again without harm.
         """
+        queues: dict[str, list[bytes]] = defaultdict(list)
         with translated(), self._app.producer_pool.acquire(block=True) as producer:
+            events = self._events(producer)
             for dispatch in dispatches:
-                self._app.send_task(
-                    dispatch.action,
-                    kwargs=arguments(dispatch),
-                    kwargsrepr=readable(dispatch),
-                    argsrepr=f"('{dispatch.title}', '{dispatch.address}')",
-                    task_id=celery_id(dispatch),
-                    queue=dispatch.queue,
-                    producer=producer,
-                    retry=False,
-                )
+                headers = described(dispatch, self._origin)
+                queues[dispatch.queue].append(packed(dispatch, headers))
+                events.send("task-sent", **sent(dispatch, headers))
+            with producer.channel.client.pipeline(transaction=False) as pipe:
+                for queue, messages in queues.items():
+                    pipe.lpush(queue, *messages)
+                pipe.execute()
+            events.flush()
+
+    def _events(self, producer: Any) -> Any:
+        # All events of a batch in one message, as a worker sends them.
+        return self._app.events.Dispatcher(channel=producer.channel, buffer_group={"task"}, hostname=self._origin)
 
     def inquire(self, inquiry: Inquiry) -> None:
         """Send an inquiry to its host's shard; StoreUnavailable where the broker is away."""

@@ -13,11 +13,11 @@ from typing import Protocol, TypeVar
 from dag.error import StoreUnavailable, UnknownHosts
 from dag.host import Agent, Host
 from dag.lease import Begun, Leases, Report, Run
-from dag.registry import HostRegistry
+from dag.registry import HostRegistry, read_host
 from dag.state import Operation
 from workers.action.action import Action, ActionRequest, ActionResult
 from workers.held import HeldRuns
-from workers.profile.profile import ProfileError, load_profile
+from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteCancelled, RemoteError
 from workers.remote.executor import Completed
 from workers.remote.log import run_log
@@ -151,6 +151,9 @@ class Runner:
         except StoreUnavailable as error:
             return Lost(str(error))
         except RemoteError as error:
+            if self.held.is_expiring(step.run):
+                # After a pause a timeout says nothing about the host, and the node may be another's by now.
+                return Lost(f"its lease was about to end ({error})")
             found, unreachable = self._log(step, begun, started, str(error), printed=error.output), error
             agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
             return Failed(str(error), replace(found, agent=agent))
@@ -163,14 +166,15 @@ class Runner:
             return Failed(reason, self._log(step, begun, started, reason))
 
     def _execute(self, step: Step, begun: Begun, cancelled: Event, started: datetime) -> Outcome:
-        host = self._insist(step.run, lambda: self.hosts.get(step.run.host_id or 0), cancelled)
-        request, action = self._request(step, begun, host)
+        if not begun.host:
+            raise UnknownHosts([step.run.host_id or 0])
+        request, action = self._request(step, begun, read_host(begun.host))
         script = action.build(request)
         if not script:
             # Nothing to do there, so the host need not even answer.
             return self._judge(step, begun, started, None, action.read(Completed(0, "", 0.0), request))
         done = self.executor.run(
-            host,
+            request.host,
             script,
             run_as=request.profile.run_as,
             timeout_seconds=step.timeout_seconds,
@@ -179,7 +183,7 @@ class Runner:
         return self._judge(step, begun, started, done, action.read(done, request))
 
     def _request(self, step: Step, begun: Begun, host: Host) -> tuple[ActionRequest, Action]:
-        profile = load_profile(host.profile, self.profile_dir).fill(host.variables)
+        profile = profile_of(host, self.profile_dir)
         # Its lease is the longest time for which a worker may be silent and still hold the node.
         silence = math.ceil(self.leases.lease_seconds)
         request = ActionRequest(

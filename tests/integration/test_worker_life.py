@@ -18,11 +18,11 @@ from tests.wait import until
 START, MOVE_SECONDS, DEAF_SECONDS = 5, 5.0, 15.0
 # How long the Start of a hurt host takes.
 SLOW_SECONDS = "8"
-# Loaded by Python itself (PYTHONPATH): as soon as the file exists, kombu's channel polls no queue any more,
+# Loaded by Python itself (PYTHONPATH): as soon as the file exists, the channel polls no queue any more,
 # as after a reconnect that went wrong.
 DEAF = """
 import os
-from kombu.transport import redis as transport
+from workers import transport
 
 poll, file = transport.Channel._brpop_start, os.environ["DEAF_FILE"] + str(os.getpid())
 # The process that replaces a deaf one has the same id, and hears.

@@ -4,8 +4,15 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from cli import process
+from cli.error import CommandError
 from cli.process import POLL_SECONDS
+from config.settings import Settings
 
 PROGRAM = """
 from cli.process import run_until_signal
@@ -33,3 +40,13 @@ def test_a_process_that_was_paused_goes_on_and_ends_at_sigterm() -> None:
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read().endswith("stopped in order\n")
     assert process.returncode == 0
+
+
+def test_a_worker_says_that_its_redis_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    def old(_settings: Settings) -> Any:
+        pool = SimpleNamespace(connection_kwargs={"host": "10.0.0.5", "port": 6379})
+        return SimpleNamespace(info=lambda _section: {"redis_version": "6.2.14"}, connection_pool=pool)
+
+    monkeypatch.setattr(process, "open_redis", old)
+    with pytest.raises(CommandError, match=r"Redis 7\.0 or later, or Valkey; 10\.0\.0\.5 port 6379 is 6\.2\.14"):
+        process.run_worker(Settings())

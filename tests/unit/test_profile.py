@@ -1,10 +1,12 @@
 """Agent profiles: what is built in, and errors that name file and key."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from workers.profile.profile import ProfileError, builtin_names, load_profile
+from dag.host import Host
+from workers.profile.profile import ProfileError, builtin_names, load_profile, profile_of
 
 GIVEN = {"start": "run", "stop": "halt", "process": "/opt/agent"}
 SMALL = (
@@ -95,3 +97,18 @@ def test_a_process_may_be_controlled_alone() -> None:
     for name, fault in (("ocp_agentd", "ocp_agentd alone"), ("song", "no process 'song'")):
         with pytest.raises(ProfileError, match=fault):
             profile.alone(name)
+
+
+def test_a_host_has_its_profile_with_its_own_variables(tmp_path: Path) -> None:
+    own = write(tmp_path, SMALL)
+    homes = [profile_of(Host(n, "a", profile="mine", variables={"home": f"/opt/{n}"}), own).start for n in (1, 2, 1)]
+    assert homes[0] == homes[2] == load_profile("mine", own).fill({"home": "/opt/1"}).start
+    assert homes[0] != homes[1]
+
+
+def test_a_profile_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    host, own = Host(1, "a", profile="mine", variables={"home": "/x"}), write(tmp_path, SMALL)
+    before = profile_of(host, own)
+    write(tmp_path, SMALL.replace("start =", "grace_seconds = 7\nstart =", 1))
+    os.utime(own / "mine.toml", ns=(1, 1))
+    assert (before.grace_seconds == 7, profile_of(host, own).grace_seconds) == (False, 7)

@@ -1,6 +1,7 @@
 """One node on a worker, with a host that is played and the real store: each outcome reaches the store as it should."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -175,26 +176,14 @@ def test_a_redis_that_is_on_its_way_back_is_waited_for(bench: Bench, monkeypatch
     assert (len(calls), len(bench.waits), len(bench.host.scripts)) == (4, 3, 1)
 
 
-@pytest.mark.parametrize("is_back", [True, False])
-def test_a_redis_that_goes_away_between_begin_and_action_fails_no_node(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, is_back: bool
+def test_between_its_begin_and_its_action_a_node_asks_nothing_of_redis(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    get, calls = HostRegistry.get, list[int]()
+    def away(self: HostRegistry, ids: object) -> dict[int, Host]:
+        raise StoreUnavailable("Redis can't be reached (ConnectionError).")
 
-    def flaky(self: HostRegistry, host_id: int) -> Host:
-        calls.append(1)
-        if len(calls) < 3:
-            raise StoreUnavailable("Redis can't be reached (ConnectionError).")
-        if not is_back:
-            bench.held.cancel_all()
-            raise StoreUnavailable("Redis can't be reached (ConnectionError).")
-        return get(self, host_id)
-
-    monkeypatch.setattr(HostRegistry, "get", flaky)
-    outcome = bench.runner.run(bench.step())
-    assert (outcome, bench.letter) == (("succeeded", "S") if is_back else (outcome, "X"))
-    assert outcome.startswith("succeeded" if is_back else "given up")
-    assert len(bench.host.scripts) == int(is_back)
+    monkeypatch.setattr(HostRegistry, "find", away)
+    assert (bench.runner.run(bench.step()), bench.letter) == ("succeeded", "S")
 
 
 def test_a_run_whose_lease_would_be_over_is_not_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,3 +390,16 @@ def test_the_passphrase_is_in_no_repr() -> None:
     settings = SshSettings(passphrase="planted-4711")
     assert "planted" not in repr(settings)
     assert "planted" not in repr(ssh_options(settings))
+
+
+def test_a_worker_that_was_paused_does_not_blame_the_host(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paused for longer than its lease while it logged in: the timeout it finds when it wakes is its own."""
+    began = time.monotonic()
+
+    def wake() -> Completed:
+        monkeypatch.setattr("workers.held.time.monotonic", lambda: began + 20)
+        raise HostUnreachable("10.0.0.1 port 22 can't be reached: no answer in time.")
+
+    bench.host.answer = wake
+    assert bench.runner.run(bench.step()).startswith("given up: its lease was about to end (10.0.0.1")
+    assert bench.letter == "X"

@@ -1,0 +1,83 @@
+"""Muster's transport on a real server: what it takes at once, what it leaves, what it gives back."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from kombu.connection import Connection
+from kombu.entity import Queue
+from kombu.messaging import Consumer
+from redis import Redis
+
+QUEUES = ["hosts.default.00", "hosts.default.01"]
+
+
+@pytest.fixture
+def server(valkey_url: str) -> Iterator[Redis]:
+    with Redis.from_url(valkey_url, decode_responses=True) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+def connection(valkey_url: str, server: Redis) -> Iterator[Connection]:
+    with Connection(transport="workers.transport:Transport") as found:
+        # As kombu writes the path of a Unix socket; a URL with it would choose kombu's own transport.
+        found.hostname = f"socket://{valkey_url.removeprefix('unix://')}"
+        yield found
+
+
+def fill(connection: Connection, count: int) -> None:
+    """Put so many messages into each queue."""
+    for queue in QUEUES:
+        for number in range(count):
+            connection.Producer().publish({"n": number}, routing_key=queue, declare=[Queue(queue)])
+
+
+def drain(connection: Connection, consumer: Consumer) -> None:
+    """Read until nothing comes for a moment."""
+    consumer.consume()
+    with suppress(socket.timeout):
+        while True:
+            connection.drain_events(timeout=0.1)
+
+
+def calls(server: Redis, command: str) -> int:
+    found: dict[str, Any] = server.info("commandstats")
+    return int(found.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
+
+def test_all_that_stands_in_a_queue_comes_in_one_answer_and_in_order(connection: Connection, server: Redis) -> None:
+    fill(connection, 20)
+    got: dict[str, list[int]] = {queue: [] for queue in QUEUES}
+
+    def receive(body: Any, message: Any) -> None:
+        got[message.delivery_info["routing_key"]].append(body["n"])
+        message.ack()
+
+    server.config_resetstat()
+    drain(connection, Consumer(connection, [Queue(queue) for queue in QUEUES], callbacks=[receive]))
+    assert got == {queue: list(range(20)) for queue in QUEUES}
+    # Two answers with messages, and those that waited in vain.
+    assert calls(server, "blmpop") <= 4
+    assert calls(server, "brpop") == calls(server, "zadd") == calls(server, "hset") == 0
+
+
+def test_no_more_is_taken_than_may_be_in_hand_and_an_end_gives_it_back(connection: Connection, server: Redis) -> None:
+    fill(connection, 5)
+    got: list[Any] = []
+    consumer = Consumer(
+        connection, [Queue(queue) for queue in QUEUES], callbacks=[lambda _body, message: got.append(message)]
+    )
+    consumer.qos(prefetch_count=3)
+    drain(connection, consumer)
+    assert len(got) == 3
+    got[0].ack()
+    drain(connection, consumer)
+    assert len(got) == 4
+    assert sum(int(server.llen(queue)) for queue in QUEUES) == 6
+    connection.release()
+    # Three that nobody has acknowledged stand there again for whoever comes next.
+    assert sum(int(server.llen(queue)) for queue in QUEUES) == 9

@@ -1,0 +1,96 @@
+"""How a worker takes a node's message to a thread: Celery's own way without what Muster has no use for.
+
+Celery lets a task name its strategy (`Task.Strategy`). Its own looks after results, chains, retries, rate limits and
+dates; a node has none of these, and they cost more than all the rest. What Flower, Celery's remote control and the log
+show of a node is the same: sent, received, started, succeeded or failed.
+"""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import orjson
+from celery import Task, signals
+from celery.app.trace import LOG_RECEIVED, LOG_SUCCESS, TraceInfo
+from celery.exceptions import TaskRevokedError
+from celery.states import FAILURE
+from celery.utils.log import get_logger
+from celery.worker import state
+from celery.worker.request import Request
+
+received_log = get_logger("celery.worker.strategy")
+ended_log = get_logger("celery.app.trace")
+
+
+class NodeRequest(Request):
+    """One message in this worker's hands; Celery's remote control sees it as any other request."""
+
+    def __init__(self, message: Any, task: Task, consumer: Any, on_ack: Any, on_reject: Any) -> None:
+        headers = message.headers
+        self._message, self._task, self._app = message, task, task.app
+        self._request_dict, self._body = headers, message.body
+        self._type = self.name = headers["task"]
+        self.id = self._root_id = headers["id"]
+        self._parent_id = self._eta = self._expires = None
+        self._argsrepr, self._kwargsrepr = headers["argsrepr"], headers["kwargsrepr"]
+        self._payload = orjson.loads(message.body)
+        self._args, self._kwargs, _canvas = self._payload
+        self._hostname, self._eventer = consumer.hostname, consumer.event_dispatcher
+        self._connection_errors = consumer.connection_errors
+        self._on_ack, self._on_reject = on_ack, on_reject
+        self._ignore_result, self._utc, self._decoded = True, True, True
+        self._content_type, self._content_encoding = message.content_type, message.content_encoding
+        self._delivery_info = message.delivery_info
+
+    def execute_using_pool(self, pool: Any, **_options: Any) -> None:
+        """Hand the node to a thread; TaskRevokedError where Celery's remote control has revoked it."""
+        if self.id in state.revoked and self.revoked():
+            raise TaskRevokedError(self.id)
+        pool.apply_async(self._run, accept_callback=self.on_accepted, callback=self.on_success)
+
+    def _run(self) -> tuple[int, Any, float]:
+        """Run the node; return whether it failed, its answer or error, and the seconds that it took."""
+        began = monotonic()
+        try:
+            answer = repr(self._task.run(*self._args, **self._kwargs))
+        except Exception as error:
+            # Celery's own words for the log.
+            return 1, TraceInfo(FAILURE, error).handle_error_state(self._task, self._context), monotonic() - began
+        took = monotonic() - began
+        ended_log.info(LOG_SUCCESS, {"id": self.id, "name": self.name, "runtime": took, "return_value": answer})
+        return 0, answer, took
+
+
+class NodeTask(Task):
+    """A Celery task of this strategy: no results, no retries, no rate limit."""
+
+    abstract = True
+    Strategy = "workers.strategy:take_nodes"
+
+
+def take_nodes(task: Task, _app: Any, consumer: Any, **_options: Any) -> Callable[..., None]:
+    """Return what takes the messages of a task (Celery calls it at each connection)."""
+
+    def take(message: Any, _body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
+        request = NodeRequest(message, task, consumer, ack, reject)
+        received_log.info(LOG_RECEIVED, {"id": request.id, "name": request.name})
+        if request.id in state.revoked and request.revoked():
+            return
+        signals.task_received.send(sender=consumer, request=request)
+        request.send_event(
+            "task-received",
+            name=request.name,
+            args=request.argsrepr,
+            kwargs=request.kwargsrepr,
+            root_id=request.root_id,
+            parent_id=None,
+            retries=0,
+            eta=None,
+            expires=None,
+        )
+        state.task_reserved(request)
+        for callback in callbacks:
+            callback(request)
+        consumer.on_task_request(request)
+
+    return take
