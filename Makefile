@@ -1,11 +1,11 @@
-# make demo | make test | make chaos | make model | make bench-api | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
+# make demo | make test | make chaos | make model | make bench-api, bench-ssh | make clean. Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model bench-api clean
+.PHONY: demo test chaos model bench-api bench-ssh clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -28,6 +28,12 @@ model: $(READY)
 bench-api: $(READY)
 	@$(VENV)/bin/python -m bench.api $(if $(filter-out 8,$(HOSTS)),--hosts $(HOSTS))
 
+# The same restart over real SSH by Muster, Fabric, parallel-ssh, pyinfra and Ansible. ROUNDS, SETTLE (s), PEERS.
+bench-ssh: HOSTS = 50
+bench-ssh: $(VENV)/.bench $(VENV)/pyinfra/.ready
+	@sh deploy/install-packages.sh ps flock awk timeout sshd >&2
+	@$(VENV)/bin/python -m bench.ssh --hosts $(HOSTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SETTLE),--settle $(SETTLE)) $(if $(PEERS),--peers $(PEERS))
+
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -42,4 +48,15 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
 	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	@echo "Installing the peers that are measured beside Muster" >&2
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
+	@touch $@
+
+# pyinfra wants an older paramiko than Fabric's, hence a venv of its own.
+$(VENV)/pyinfra/.ready: $(READY) bench/ssh/pyinfra.txt
+	@$(PYTHON) -m venv --clear $(VENV)/pyinfra
+	@$(VENV)/pyinfra/bin/pip install -q --disable-pip-version-check -r bench/ssh/pyinfra.txt >&2
 	@touch $@

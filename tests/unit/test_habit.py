@@ -15,6 +15,7 @@ from workers.profile.profile import builtin_names
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEPENDENCIES = sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
 
 
 def package(requirement: str) -> str:
@@ -32,9 +33,9 @@ def test_tool_finds_nothing(command: list[str]) -> None:
 
 
 def test_every_dependency_has_its_line_and_no_line_is_left_over() -> None:
-    wanted = {package(r) for r in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]}
+    wanted = {package(r) for r in DEPENDENCIES}
     rows = re.findall(
-        r"^\| ([a-z][^|(]*?)(?: \(tests\))? \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE
+        r"^\| ([a-z][^|(]*?)(?: \((?:tests|bench)\))? \|", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE
     )
     listed = {name.strip() for row in rows for name in row.split(",")} - {"package"}
     assert listed == wanted
@@ -42,7 +43,7 @@ def test_every_dependency_has_its_line_and_no_line_is_left_over() -> None:
 
 def test_every_dependency_has_a_tested_version() -> None:
     pinned = {line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    wanted = {package(r) for r in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]}
+    wanted = {package(r) for r in DEPENDENCIES}
     assert wanted <= pinned
 
 
