@@ -1,4 +1,4 @@
-# make demo | test | chaos | model | schemathesis | bench-api, bench-engine, bench-scale, bench-idle | clean.
+# make demo | test | chaos | model | schemathesis | bench-api, bench-engine, bench-scale, bench-idle, bench-ssh | clean.
 # Each does its own set-up, as root or not. PYTHON names another Python.
 PYTHON ?= python3
 HOSTS ?= 8
@@ -6,7 +6,7 @@ KILLS ?= 200
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos model schemathesis bench-api bench-engine bench-scale bench-idle clean
+.PHONY: demo test chaos model schemathesis bench-api bench-engine bench-scale bench-idle bench-ssh clean
 
 demo: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout
@@ -43,6 +43,12 @@ bench-scale: $(READY)
 bench-idle: $(READY)
 	@$(VENV)/bin/python -m bench.engine.idle $(if $(SECONDS),--seconds $(SECONDS)) $(if $(NODES),--nodes $(NODES))
 
+# The same restart over real SSH by Muster, Fabric, parallel-ssh, pyinfra and Ansible. ROUNDS, SETTLE (s), PEERS.
+bench-ssh: HOSTS = 50
+bench-ssh: $(VENV)/.bench $(VENV)/pyinfra/.ready
+	@sh deploy/install-packages.sh ps flock awk timeout sshd >&2
+	@$(VENV)/bin/python -m bench.ssh --hosts $(HOSTS) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SETTLE),--settle $(SETTLE)) $(if $(PEERS),--peers $(PEERS))
+
 # Data of `muster up` (.muster) stays: it holds tasks, hosts and passwords.
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -62,4 +68,10 @@ $(READY): pyproject.toml constraints.txt
 $(VENV)/.bench: $(READY)
 	@echo "Installing the peers that are measured beside Muster" >&2
 	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
+	@touch $@
+
+# pyinfra wants an older paramiko than Fabric's, hence a venv of its own.
+$(VENV)/pyinfra/.ready: $(READY) bench/ssh/pyinfra.txt
+	@$(PYTHON) -m venv --clear $(VENV)/pyinfra
+	@$(VENV)/pyinfra/bin/pip install -q --disable-pip-version-check -r bench/ssh/pyinfra.txt >&2
 	@touch $@

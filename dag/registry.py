@@ -120,7 +120,7 @@ class HostRegistry:
                 if text is None:
                     missing.append(host)
                 else:
-                    found.append((_with_status(_host(text), agent), agent))
+                    found.append((_with_status(read_host(text), agent), agent))
         if missing:
             raise UnknownHosts(missing)
         return found
@@ -161,7 +161,7 @@ class HostRegistry:
         return hosts[here], len(hosts)
 
     def _observed(self, ids: Sequence[int]) -> list[Host]:
-        return [_with_status(_host(text), _agent(seen) if seen else None) for text, seen in self._read(ids) if text]
+        return [_with_status(read_host(text), _agent(seen) if seen else None) for text, seen in self._read(ids) if text]
 
     def _read(self, ids: Sequence[int]) -> list[tuple[str | None, str | None]]:
         """Return the stored texts of hosts and of their agents, None where there is none."""

@@ -29,7 +29,7 @@ PermitRootLogin prohibit-password
 MaxStartups 200
 MaxSessions 50
 LoginGraceTime 20
-SetEnv HOME={root}/home PATH={root}/home/bin:/usr/local/bin:/usr/bin:/bin
+SetEnv HOME={home} PATH={home}/bin:/usr/local/bin:/usr/bin:/bin
 """
 
 
@@ -74,6 +74,14 @@ class OpenSshHosts:
     def agent_home(self, number: int) -> Path:
         return self.root / f"host-{number:03d}" / "ocp_agent"
 
+    def login_home(self, number: int) -> Path:
+        """The directory in which a login at this address begins."""
+        return self.root / "home"
+
+    def install(self, number: int) -> None:
+        """Install the agent of a host."""
+        install_agent(self.agent_home(number), address=self.address(number), proxy_port=self.proxy_port)
+
     def start(self) -> None:
         """Start sshd and all agents; returns when each address answers."""
         (self.root / "home").mkdir(parents=True)
@@ -87,7 +95,7 @@ class OpenSshHosts:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it, as root
         for number in range(1, self.count + 1):
-            install_agent(self.agent_home(number), address=self.address(number), proxy_port=self.proxy_port)
+            self.install(number)
         self.start_server()
         starts = [self.control_start(number) for number in range(1, self.count + 1)]
         for start in starts:
@@ -102,7 +110,8 @@ class OpenSshHosts:
             served = numbers[first - 1 : first - 1 + self.addresses_a_server]
             listen = "\n".join(f"ListenAddress {self.address(number)}" for number in served)
             config = self.root / f"sshd_config_{first}"
-            config.write_text(CONFIG.format(listen=listen, port=self.port, root=self.root))
+            home = self.login_home(first)
+            config.write_text(CONFIG.format(listen=listen, port=self.port, root=self.root, home=home))
             with (self.root / "sshd.log").open("ab") as log:
                 command = [*self.inside(first), find_sshd(), "-D", "-e", "-f", str(config)]
                 self._servers.append(subprocess.Popen(command, stderr=log, env=environment))

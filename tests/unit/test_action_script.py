@@ -351,7 +351,7 @@ def test_a_start_that_fails_shows_its_words(agent: Agent) -> None:
     result, text = agent.do(START)
     assert not result.ok
     assert result.reason == "the start ended with exit code 3: port 7 is taken"
-    assert "exit 3 after 0.0" in text
+    assert "exit 3 after 0." in text
 
 
 def test_a_control_program_that_fails_with_exit_code_0_is_not_believed(agent: Agent) -> None:
@@ -403,7 +403,7 @@ def test_two_of_one_are_an_error_that_names_them(agent: Agent) -> None:
     agent.install(start=f"#!/bin/sh\n{agent.home}/agent >/dev/null 2>&1 &\n{agent.home}/agent >/dev/null 2>&1 &\n")
     result, _ = agent.do(START)
     pids = " ".join(map(str, sorted(agent.living())))
-    assert result.reason == f"not one process of each: 2 processes of agent (pids {pids})"
+    assert result.reason.endswith(f": 2 processes of agent (pids {pids})")
     assert not agent.do(FINISH)[0].ok
 
 
@@ -470,6 +470,39 @@ def test_any_output_arrives_as_json(agent: Agent) -> None:
     assert re.search(r"x\n\[\.\.\. \d+ bytes left out \.\.\.\]\nx", text)
 
 
+@pytest.mark.parametrize("awk", ["exit 0", "exit 3", "echo; echo; echo; echo; echo"])
+def test_where_processes_can_not_be_seen_nothing_is_proven(agent: Agent, tmp_path: Path, awk: str) -> None:
+    agent.install()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    agent.write("programs/awk", f"#!/bin/sh\n{awk}\n")
+    path = f"{programs}:{os.environ['PATH']}"
+    for action in (PREPARE, STOP, START, FINISH):
+        script = ACTIONS[action].build(agent.request())
+        found = read_found(agent.end(agent.begin(script, PATH=path)))
+        assert found.reason.startswith("the processes can't be seen: awk must be gawk, or mawk"), found
+
+
+def test_what_a_daemon_goes_on_printing_gets_into_no_later_answer(agent: Agent) -> None:
+    agent.install(start=f"#!/bin/sh\n(while sleep 0.1; do echo noise; done) &\n{agent.home}/agent >/dev/null 2>&1 &\n")
+    assert agent.do(START)[0].ok
+    time.sleep(0.3)
+    result, text = agent.do(PREPARE)
+    assert (result.ok, "noise" in text) == (True, False), text
+    for pid, arguments in processes():
+        if f"{agent.home}/start.sh" in arguments:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_restart_leaves_nothing_of_what_it_printed(agent: Agent) -> None:
+    agent.install()
+    for action in (START, PREPARE, STOP, START, FINISH):
+        assert agent.do(action)[0].ok
+    left = {path.name.rpartition(".")[2]: path.stat().st_size for path in (agent.home / ".muster").iterdir()}
+    assert left.keys() == {"token", "lock", "journal", "heard", "out", "err"}
+    assert (left["out"], left["err"]) == (0, 0)
+
+
 class TestFence:
     """Two runs on one agent: the newer token wins, and they never overlap."""
 
@@ -499,6 +532,23 @@ end ok ''
         late = read_found(agent.end(agent.begin(self.script(agent, 6, ":"))))
         assert late.outcome == "fenced"
         assert self.story(agent) == ["7 begin", "7 end"]
+
+    def test_a_record_of_tokens_stays_short_and_goes_on_fencing(self, agent: Agent) -> None:
+        for token in range(100, 116):
+            assert read_found(agent.end(agent.begin(self.script(agent, token, ":")))).ok
+        [record] = (agent.home / ".muster").glob("*.token")
+        tokens = [int(line) for line in record.read_text().split()]
+        assert (max(tokens), len(tokens) < 16) == (115, True)
+        assert read_found(agent.end(agent.begin(self.script(agent, 114, ":")))).outcome == "fenced"
+
+    @pytest.mark.parametrize("cut", ["12", "\n\n", "not a number\n"])
+    def test_a_record_that_a_full_disk_has_cut_off_fences_nobody(self, agent: Agent, cut: str) -> None:
+        assert read_found(agent.end(agent.begin(self.script(agent, 100, ":")))).ok
+        [record] = (agent.home / ".muster").glob("*.token")
+        with record.open("a") as file:
+            file.write(cut)
+        assert read_found(agent.end(agent.begin(self.script(agent, 101, ":")))).ok
+        assert read_found(agent.end(agent.begin(self.script(agent, 100, ":")))).outcome == "fenced"
 
     def test_a_newer_run_ends_the_older_and_waits_for_that(self, agent: Agent) -> None:
         older = agent.begin(self.script(agent, 7, "run 30 sleep 30"))

@@ -36,7 +36,7 @@ from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
 
 LINE = '{"outcome":"%s","reason":"%s","answer":"","version":"v1","proxy":"","killed":[],"processes":[%s]}'
-PROCESS = '{"name":"ocp_agentd","pid":7,"start":1795525229}'
+PROCESS = '{"name":"ocp_agentd","pid":7,"age":60}'
 GOOD = f"seen\n\nMUSTER-RESULT {LINE % ('ok', '', PROCESS)}\n"
 
 

@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,7 +77,7 @@ class Action(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """The one line of result that a script ends with; `pids` and `started_at` by the process's name."""
+    """The one line of result that a script ends with; `processes` are name, pid and age (s)."""
 
     outcome: str
     reason: str
@@ -102,7 +102,8 @@ class Found:
 
     def agent(self, status: AgentStatus) -> Agent:
         """Return the agent as seen; of processes that should be one, the first."""
-        started = {p["name"]: datetime.fromtimestamp(p["start"], UTC).isoformat() for p in reversed(self.processes)}
+        now = datetime.now(UTC).replace(microsecond=0)
+        started = {p["name"]: (now - timedelta(seconds=p["age"])).isoformat() for p in reversed(self.processes)}
         return Agent(status, self.version, {name: pids[0] for name, pids in self.pids.items()}, started)
 
     def failure(self) -> ActionResult:
@@ -157,9 +158,15 @@ def commands(profile: Profile) -> str:
         named["start_proxy"] = ("$start_seconds", profile.proxy.start)
         named["stop_proxy"] = ("$stop_seconds", profile.proxy.stop)
     return "".join(
-        f'{name}() {{ run "{limit}" {shlex.join(words)}; }}\n' if words else f"{name}() {{ code=0 answer=''; }}\n"
+        f'{name}() {{ starts={_starts(name)}; run "{limit}" {shlex.join(words)}; }}\n'
+        if words
+        else f"{name}() {{ code=0 answer=''; }}\n"
         for name, (limit, words) in named.items()
     )
+
+
+def _starts(name: str) -> str:
+    return "yes" if name.startswith("start_") else "''"
 
 
 def read_found(done: Completion) -> Found:

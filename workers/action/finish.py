@@ -6,16 +6,17 @@ from dag.host import AgentStatus
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found, version_of
 
 BODY = """\
-look "$specs"
-wrong=$(unlike_one_each)
-[ -z "$wrong" ] || { show_processes; fail "not one process of each: $wrong"; }
 version_agent
 version=$answer
 status_agent
-[ "$code" -eq 0 ] || fail "the agent's status $(why)"
 look "$specs
 $proxy_spec"
+# What a process has just forked looks like that process until it becomes its program.
+[ -z "$wrong" ] || { sleep 0.2; look "$specs
+$proxy_spec"; }
 show_processes
+[ -z "$wrong" ] || { answer=''; fail "not one process of each: $wrong"; }
+[ "$code" -eq 0 ] || fail "the agent's status $(why)"
 end ok ''
 """
 

@@ -7,12 +7,12 @@ BODY = """\
 look "$specs
 $proxy_spec"
 show_processes
-[ -z "$processes" ] || fail "there still run pids $(pids '')"
+[ -z "$processes" ] || fail "there still run pids $pids"
 # What a supervisor starts again at once is no stopped agent.
 sleep "$settle"
 look "$specs
 $proxy_spec"
-[ -z "$processes" ] || { show_processes; fail "after $settle s there run again pids $(pids '')"; }
+[ -z "$processes" ] || { show_processes; fail "after $settle s there run again pids $pids"; }
 say "still none after $settle s"
 end ok ''
 """

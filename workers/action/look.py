@@ -3,6 +3,7 @@
 So it neither disturbs a step that is at work there nor waits for one. It ends by itself: each of its commands is short.
 """
 
+import time
 from collections.abc import Sequence
 
 from dag.inquiry import Look, SeenProcess
@@ -15,7 +16,7 @@ BODY = """\
 # In place of the prelude's, which keeps what commands print in files.
 run() {
   shift
-  answer=$($restore timeout -k 1 "$look_seconds" "$@" </dev/null 2>&1)
+  answer=$(become timeout -k 1 "$look_seconds" "$@" </dev/null 2>&1)
   code=$?
 }
 
@@ -38,12 +39,13 @@ ports() {
   done
 }
 
-list_processes() {
-  printf '%s\\n' "$processes" | while read -r name pid start guard args; do
+list_more() {
+  printf '%s\\n' "$processes" | while read -r name _ pid _ age _ args; do
     [ -n "$pid" ] || continue
-    comma=''
-    printf '%s{"name":"%s","pid":%s,"start":%s,"user":%s,"command":%s,"ports":[%s]}' \\
-      "$sep" "$name" "$pid" "$start" "$(quote "$(ps -o user:32= -p "$pid")")" "$(quote "$args")" "$(ports "$pid")"
+    pid=${pid%,} comma=''
+    quote "$args"
+    printf '%s{"name":"%s","pid":%s,"age":%s,"user":"%s","command":%s,"ports":[%s]}' \\
+      "$sep" "$name" "$pid" "$age" "$(stat -c %U "/proc/$pid" 2>/dev/null)" "$quoted" "$(ports "$pid")"
     sep=,
   done
 }
@@ -54,6 +56,7 @@ status_agent
 look "$specs
 $proxy_spec"
 sep=''
+listed=$(list_more)
 [ -z "$proxy_path" ] || [ -e "$proxy_path" ] || proxy=absent
 result ok ''
 exit 0
@@ -89,7 +92,7 @@ def _of(name: str, operable: bool, found: Found) -> Sequence[SeenProcess]:
             user=one["user"].strip(),
             command=one["command"][:LONGEST_COMMAND],
             ports=tuple(one["ports"]),
-            started_at=one["start"] * 1000,
+            started_at=int((time.time() - one["age"]) * 1000),
         )
         for one in found.processes
         if one["name"] == name

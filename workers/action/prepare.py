@@ -6,7 +6,9 @@ from dag.host import AgentStatus
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found, version_of
 
 BODY = """\
-say "on $(uname -n), $(uname -s) $(uname -r) $(uname -m), as $(id -un)"
+read -r name </proc/sys/kernel/hostname
+read -r kernel </proc/sys/kernel/osrelease
+say "on $name, Linux $kernel, as ${LOGNAME:-$(id -un)}"
 case $program in
   /*) [ -x "$program" ] || fail "there is no agent: $program can't be run" ;;
   *) command -v "$program" >/dev/null || fail "there is no agent: no command $program" ;;

@@ -7,7 +7,7 @@ from workers.action.stop_process import build_alone
 
 BODY = f"""\
 look "$specs"
-before=$(pids '')
+before=$pids
 {STOPPING}{STARTING}end ok ''
 """
 

@@ -10,11 +10,12 @@ if [ ! -e "$proxy_path" ] && [ -z "$processes" ]; then
   end ok ''
 fi
 show_processes
-old=" $(pids '') "
+old=" $pids "
 stop_proxy
-end_leftovers "$proxy_spec"
-look "$proxy_spec"
-[ -z "$processes" ] || fail "$proxy_name can't be stopped: pids $(pids '')"
+# All that there were have just been seen; only where one lives on, there is more to do.
+processes=''
+if alive "$old"; then end_leftovers "$proxy_spec"; look "$proxy_spec"; fi
+[ -z "$processes" ] || fail "$proxy_name can't be stopped: pids $pids"
 start_proxy
 [ "$code" -eq 0 ] || fail "the start of $proxy_name $(why)"
 
@@ -28,16 +29,14 @@ listens() {
 clock; until_time=$((up + 500))
 while :; do
   look "$proxy_spec"
-  new=$(pids '')
-  [ -n "$new" ] && { [ "$port" -eq 0 ] || listens; } && break
+  [ -n "$pids" ] && { [ "$port" -eq 0 ] || listens; } && break
   clock; [ "$up" -lt "$until_time" ] || break
-  sleep 0.2
+  sleep 0.1
 done
-sleep "$settle"
-look "$proxy_spec"
+[ "$settle" -eq 0 ] || { sleep "$settle"; look "$proxy_spec"; }
 show_processes
 if [ "$port" -ne 0 ]; then if listens; then say "port $port is open"; else say "port $port is not open"; fi; fi
-for one in $(pids ''); do
+for one in $pids; do
   case $old in *" $one "*) ;; *) proxy=restarted; end ok '' ;; esac
 done
 if [ -z "$processes" ] && [ "$port" -ne 0 ] && listens; then proxy=restarted; end ok ''; fi

@@ -12,7 +12,7 @@ if [ -n "$processes" ]; then
   stop_proxy
   end_leftovers "$proxy_spec"
   look "$proxy_spec"
-  [ -z "$processes" ] || fail "the proxy can't be stopped: pids $(pids '')"
+  [ -z "$processes" ] || fail "the proxy can't be stopped: pids $pids"
   say "no process of the proxy is left"
   answer=''
 fi

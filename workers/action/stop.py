@@ -5,7 +5,8 @@ from workers.action.action import ActionRequest, ActionResult, Completion, build
 STOPPING = """\
 look "$specs"
 show_processes
-kin=$(below "$(pids '')" $$)
+kin=''
+[ -z "$pids" ] || kin=$(below "$pids" $$)
 stop_agent
 stopped=$code
 failed_answer=$answer
@@ -14,7 +15,7 @@ while :; do
   look "$specs"
   [ -n "$processes" ] || break
   clock; [ "$stopped" -eq 0 ] && [ "$up" -lt "$until_time" ] || break
-  sleep 0.2
+  sleep 0.1
 done
 if [ -n "$processes" ]; then
   [ "$stopped" -eq 0 ] || say "the stop $(why); what is left is ended by signals"
@@ -25,16 +26,16 @@ if [ -n "$processes" ]; then
   look "$specs"
 fi
 answer=$failed_answer
-[ -z "$processes" ] || fail "processes that can't be ended: pids $(pids '')"
+[ -z "$processes" ] || fail "processes that can't be ended: pids $pids"
 say "no process of the agent is left"
 # What else it started may be what must outlive it, a database say: the profile decides what belongs to the agent.
-living_kin() { for one in $kin; do ! alive "$one" || printf '%s ' "$one"; done; }
+living_kin() { left=''; for one in $kin; do ! alive "$one" || left="$left$one "; done; }
+living_kin
 # Most end with their parent, or soon after.
-[ -z "$(living_kin)" ] || sleep 1
-left=$(living_kin)
+[ -z "$left" ] || { sleep 1; living_kin; }
 if [ -n "$left" ]; then
   say "started by the agent, but not in its profile, so left alone:"
-  ps -ww -o pid=,args= -p "${left% }"
+  for one in $left; do words=$(tr '\\0' ' ' <"/proc/$one/cmdline"); say "  $one ${words% }"; done
 fi
 answer=''
 """

@@ -9,7 +9,6 @@ from workers.action.stop import STOPPING
 RUNNING = f"""\
 look "$specs"
 show_processes
-wrong=$(unlike_one_each)
 if [ -z "$wrong" ]; then
   say "it runs: nothing to start"
 else

@@ -1,25 +1,44 @@
 # What all scripts share on a host: looking at processes, running commands, time limit, one line of result (fence.sh: the rest).
-# Needs a POSIX shell, ps (procps), awk, flock (util-linux) and timeout (coreutils).
+# Needs a POSIX shell, awk (gawk or mawk), flock (util-linux) and timeout (coreutils).
 # Set before: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
 # pid file TAB 1 for the guard), answers, grace, settle.
+# Hundreds of hosts may be asked at once, and some are small: what the shell can do itself starts no process.
 # The agent must not inherit the locale in which this script reads what tools print.
-if [ -n "${LC_ALL+set}" ]; then restore="env LC_ALL=$LC_ALL"; else restore='env -u LC_ALL'; fi
+locale=${LC_ALL-} had_locale=${LC_ALL+yes}
 export LC_ALL=C
 exec 7<&0 </dev/null 2>&1
+nl='
+'
 
 say() { printf '%s\n' "$*"; }
 
-# One JSON string; what can't stand in one is dropped.
+# quote TEXT: sets `quoted` to it as one JSON string; what can't stand in one is dropped.
 quote() {
-  # sed and not awk's gsub, whose versions disagree on backslashes in what is put in.
-  printf '%s' "$1" | tr -d '\000-\010\013-\037' | head -c 65536 | sed 's/\\/\\\\/g; s/"/\\"/g; s/\t/\\t/g' |
-    awk 'BEGIN { printf "\"" } { printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }'
+  rest=$1 quoted=''
+  [ ${#rest} -le 4096 ] || { quote_long "$1"; return; }
+  while :; do
+    case $rest in *[\\\"[:cntrl:]]*) ;; *) break ;; esac
+    quoted=$quoted${rest%%[\\\"[:cntrl:]]*}
+    rest=${rest#"${rest%%[\\\"[:cntrl:]]*}"}
+    case $rest in [\\\"]*) quoted="$quoted\\${rest%"${rest#?}"}" ;; "$nl"*) quoted="$quoted\\n" ;; '	'*) quoted="$quoted\\t" ;; esac
+    rest=${rest#?}
+  done
+  quoted="\"$quoted$rest\""
 }
 
-# result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer` and `version` as they stand.
+quote_long() {
+  # sed and not awk's gsub, whose versions disagree on backslashes in what is put in.
+  quoted=$(printf '%s' "$1" | tr -d '\000-\010\013-\037' | head -c 65536 | sed 's/\\/\\\\/g; s/"/\\"/g; s/\t/\\t/g' |
+    awk 'BEGIN { printf "\"" } { printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }')
+}
+
+# result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer`, `version` and `listed` as they stand.
 result() {
+  quote "$2"; reason=$quoted
+  quote "$answer"; answer=$quoted
+  quote "$version"
   printf '\nMUSTER-RESULT {"outcome":"%s","reason":%s,"answer":%s,"version":%s,"proxy":"%s","killed":[%s],"processes":[%s]}\n' \
-    "$1" "$(quote "$2")" "$(quote "$answer")" "$(quote "$version")" "$proxy" "$killed" "$(list_processes)"
+    "$1" "$reason" "$answer" "$quoted" "$proxy" "$killed" "$listed"
 }
 
 # The host's own record of what Muster did here, for people and for proof: "begin TOKEN ACTION UPTIME" once this script has
@@ -32,81 +51,142 @@ end() {
   [ -z "$locked" ] || journal end "$token" "$1"
   result "$1" "$2"
   [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
-  rm -rf "$tmp"
+  forget
   exit 0
 }
 
 fail() { say "FAILED: $1"; end failed "$1"; }
+
+# What commands printed is not kept.
+forget() {
+  [ -z "$locked" ] || { printf '' >"$base.out"; printf '' >"$base.err"; } 2>/dev/null
+  [ -z "$kept" ] || rm -f "$base.out-$token" "$base.err-$token"
+}
 
 # Hundredths of a second since the host started.
 clock() { read -r up rest </proc/uptime; up="${up%.*}${up#*.}"; }
 
 # --- processes ---
 
-# One line a process of the agent: name, pid, start (s since the epoch), 1 for the guard, arguments. Ended processes that
-# nobody has collected yet, and whatever this script has started itself, are none.
+# Read from /proc, whose files end their words with NUL: one awk costs a fifth of ps and what would have to follow it.
+proc='
+  BEGIN { RS = "\0" }
+  # Sets `state`, `parent` and `started` (hundredths of a second after the host) of a process; 0: it is gone.
+  function stat(pid,    file, text, part, found) {
+    file = "/proc/" pid "/stat"
+    found = (getline text < file) > 0
+    close(file)
+    sub(/^.*\) /, "", text)
+    split(text, part, " ")
+    state = part[1]; parent = part[2]; started = part[20]
+    return found
+  }
+  # The arguments, in one line with blanks between; of an ended process, or one of the kernel, "".
+  function arguments(pid,    file, word, all) {
+    file = "/proc/" pid "/cmdline"
+    while ((getline word < file) > 0) all = all word " "
+    close(file)
+    sub(/ +$/, "", all)
+    gsub(/[\001-\037]/, "?", all)
+    return all
+  }
+  function pid_of(folder) { sub(/.*\//, "", folder); return folder }
+'
+look='
+  # The program, or the script that an interpreter runs: the first word after it that is no option.
+  function runs(args, path,    word, n, i) {
+    if (args == path || index(args, path " ") == 1) return 1
+    n = split(args, word, " ")
+    if (word[1] !~ /(^|\/)(sh|bash|dash|ksh|env|perl|ruby|node|java|python[0-9.]*|pypy[0-9.]*)$/) return 0
+    for (i = 2; i <= n && word[i] ~ /^-/; i++) ;
+    sub(/^[^ ]+ +(-[^ ]* +)*/, "", args)
+    return i <= n && (args == path || index(args, path " ") == 1)
+  }
+  function matches(pid, args, i) {
+    if (path[i] != "" && runs(args, path[i])) return 1
+    if (pattern[i] != "" && args ~ pattern[i]) return 1
+    return file[i] == pid && index(args, name[i]) > 0
+  }
+  function is_ours(pid) {
+    while (pid > 1 && stat(pid)) { if (pid == ENVIRON["MUSTER_SELF"]) return 1; pid = parent }
+    return 0
+  }
+  # Keeps what is found in the order of names, then pids.
+  function keep(pid, args, i,    at) {
+    for (at = ++found; at > 1 && (name[i] < name_at[at - 1] || (name[i] == name_at[at - 1] && pid < pid_at[at - 1])); at--) {
+      name_at[at] = name_at[at - 1]; pid_at[at] = pid_at[at - 1]; row[at] = row[at - 1]; json[at] = json[at - 1]
+    }
+    stat(pid)
+    age = int((ENVIRON["MUSTER_UP"] - started) / 100)
+    if (age < 0) age = 0
+    name_at[at] = name[i]; pid_at[at] = pid; row[at] = "  " name[i] " pid " pid ", since " age " s: " args
+    json[at] = "{\"name\":\"" name[i] "\",\"pid\":" pid ",\"age\":" age "}"
+    if (guard[i]) guards = guards pid " "; else others = others pid " "
+    times[name[i]]++
+  }
+  # What keeps it from being one process of each of the agent.
+  function wrong(    lines, part, n, i, at, text, pids) {
+    n = split(ENVIRON["MUSTER_AGENT"], lines, "\n")
+    for (i = 1; i <= n; i++) {
+      split(lines[i], part, "\t")
+      if (times[part[1]] == 1) continue
+      pids = ""
+      for (at = 1; at <= found; at++) if (name_at[at] == part[1]) pids = pids " " pid_at[at]
+      text = text (text == "" ? "" : ", ") (pids != "" ? times[part[1]] " processes of " part[1] " (pids" pids ")" \
+        : "no process " part[1] " (" (part[2] part[3] == "" ? part[4] : part[2] part[3]) ")")
+    }
+    return text
+  }
+  BEGIN {
+    # An awk that does not take NUL for the end of a record would find nothing, and that must not pass for an answer.
+    if ((getline args < "/proc/self/cmdline") <= 0 || (getline args < "/proc/self/cmdline") <= 0) exit 3
+    count = split(ENVIRON["MUSTER_SPECS"], lines, "\n")
+    for (i = 1; i <= count; i++) {
+      split(lines[i], part, "\t")
+      name[i] = part[1]; path[i] = part[2]; pattern[i] = part[3]; guard[i] = part[5] + 0
+      if (part[4] != "" && (getline pid < part[4]) > 0) { sub(/\n.*/, "", pid); gsub(/[^0-9]/, "", pid); file[i] = pid }
+    }
+    for (at = 1; at < ARGC; at++) {
+      pid = pid_of(ARGV[at]) + 0
+      args = arguments(pid)
+      for (i = 1; args != "" && i <= count; i++)
+        if (matches(pid, args, i) && !is_ours(pid)) keep(pid, args, i)
+    }
+    for (at = 1; at <= found; at++) {
+      pids = pids (at > 1 ? " " : "") pid_at[at]; listed = listed (at > 1 ? "," : "") json[at]; rows = rows row[at] "\n"
+    }
+    print pids; print guards; print others; print listed; print wrong(); printf "%s", rows; print "seen"
+  }
+'
+
+# look SPECS: sets, of the processes that run of them: `processes` (a line each: name, pid, seconds since its start,
+# arguments, for people), `pids`, `guards` and `others` (their pids), `listed` (JSON), and `wrong`: what keeps it from being one process
+# of each of the agent. Ended processes that nobody has collected yet, and whatever this script has started itself, are none.
 look() {
-  processes=$(
-    ps -ewwo pid=,ppid=,stat=,etimes=,args= | MUSTER_SPECS="$1" MUSTER_NOW="$(date +%s)" MUSTER_SELF=$$ awk '
-      BEGIN {
-        count = split(ENVIRON["MUSTER_SPECS"], lines, "\n")
-        for (i = 1; i <= count; i++) {
-          split(lines[i], part, "\t")
-          name[i] = part[1]; path[i] = part[2]; pattern[i] = part[3]; guard[i] = part[5]
-          if (part[4] != "" && (getline pid < part[4]) > 0) { gsub(/[^0-9]/, "", pid); file[i] = pid }
-        }
-      }
-      { parent[$1] = $2; state[$1] = $3; age[$1] = $4
-        args = $0; sub(/^ *[0-9]+ +[0-9]+ +[^ ]+ +[0-9]+ /, "", args); all[$1] = args }
-      function ours(pid) {
-        while (pid > 1 && pid in parent) { if (pid == ENVIRON["MUSTER_SELF"]) return 1; pid = parent[pid] }
-        return 0
-      }
-      # The program, or the script that an interpreter runs: the first word after it that is no option.
-      function runs(args, path,    word, n, i) {
-        if (args == path || index(args, path " ") == 1) return 1
-        n = split(args, word, " ")
-        if (word[1] !~ /(^|\/)(sh|bash|dash|ksh|env|perl|ruby|node|java|python[0-9.]*|pypy[0-9.]*)$/) return 0
-        for (i = 2; i <= n && word[i] ~ /^-/; i++) ;
-        sub(/^[^ ]+ +(-[^ ]* +)*/, "", args)
-        return i <= n && (args == path || index(args, path " ") == 1)
-      }
-      function matches(pid, i) {
-        if (path[i] != "" && runs(all[pid], path[i])) return 1
-        if (pattern[i] != "" && all[pid] ~ pattern[i]) return 1
-        return file[i] == pid && index(all[pid], name[i]) > 0
-      }
-      END {
-        for (i = 1; i <= count; i++) for (pid in parent)
-          if (state[pid] !~ /^Z/ && matches(pid, i) && !ours(pid))
-            print name[i], pid, ENVIRON["MUSTER_NOW"] - age[pid], guard[i] + 0, all[pid]
-      }' | sort -k1,1 -k2,2n
-  )
+  clock
+  # mawk gives up where a process ends in the moment in which it is read.
+  for _ in 1 2 3 4 5; do
+    processes=$(MUSTER_SPECS="$1" MUSTER_AGENT="$specs" MUSTER_SELF=$$ MUSTER_UP="$up" awk "$proc$look" /proc/[0-9]*) && break
+  done
+  case $nl$processes in
+    *"${nl}seen") processes=${processes%seen} ;;
+    *) listed='' processes=''; fail "the processes can't be seen: awk must be gawk, or mawk 1.3.4 or later, and /proc readable" ;;
+  esac
+  cut_line; pids=$line; cut_line; guards=$line; cut_line; others=$line; cut_line; listed=$line; cut_line; wrong=$line
+  processes=${processes%"$nl"}
 }
 
-# The pids that `look` found, of one name where one is given.
-pids() { printf '%s\n' "$processes" | awk -v name="$1" '$2 && (name == "" || $1 == name) { printf "%s%s", sep, $2; sep = " " }'; }
-
-list_processes() {
-  printf '%s\n' "$processes" | awk '$2 { printf "%s{\"name\":\"%s\",\"pid\":%s,\"start\":%s}", sep, $1, $2, $3; sep = "," }'
-}
+cut_line() { line=${processes%%"$nl"*} processes=${processes#*"$nl"}; }
 
 show_processes() {
-  if [ -z "$processes" ]; then say "no process of the agent runs"; return; fi
-  printf '%s\n' "$processes" | awk '{ line = "  " $1 " pid " $2 ":"; for (i = 5; i <= NF; i++) line = line " " $i; print line }'
+  say "${processes:-no process of the agent runs}"
 }
 
-# What keeps it from being one process of each name; '' when it is so.
-unlike_one_each() {
-  printf '%s\n' "$specs" | MUSTER_FOUND="$processes" awk -F '\t' '
-    BEGIN { n = split(ENVIRON["MUSTER_FOUND"], line, "\n")
-            for (i = 1; i <= n; i++) { split(line[i], part, " "); if (part[2]) { count[part[1]]++; pids[part[1]] = pids[part[1]] " " part[2] } } }
-    count[$1] != 1 { printf "%s%s", sep, (count[$1] ? count[$1] " processes of " $1 " (pids" pids[$1] ")" : "no process " $1 " (" ($2 $3 == "" ? $4 : $2 $3) ")"); sep = ", " }'
-}
-
+# alive PIDS: whether one of them lives; one that has ended and that nobody has collected yet does not.
 alive() {
   for one in $1; do
-    case "$(ps -o stat= -p "$one" 2>/dev/null)" in '' | Z*) ;; *) return 0 ;; esac
+    { read -r stat <"/proc/$one/stat"; } 2>/dev/null || continue
+    case ${stat##*) } in [ZX]*) ;; *) return 0 ;; esac
   done
   return 1
 }
@@ -123,9 +203,10 @@ signal_and_wait() {
 
 # end_leftovers SPECS: end what is left of these processes, the guards first: TERM, then KILL. Reports each.
 end_leftovers() {
-  for kind in 1 0; do
+  for kind in guards others; do
     look "$1"
-    left=$(printf '%s\n' "$processes" | awk -v kind="$kind" '$2 && $4 == kind { printf "%s ", $2 }')
+    left=$guards
+    [ "$kind" = guards ] || left=$others
     [ -n "$left" ] || continue
     say "left over: sending TERM to pids $left"
     with=TERM
@@ -140,51 +221,88 @@ end_leftovers() {
 
 # --- commands ---
 
-# text_of FILE: of more than 64 KiB the first and the last 32, and how much is missing between.
+# text_of FILE DESCRIPTOR: sets `text` to what a command wrote; of more than 64 KiB the first and the last 32, and how much
+# is missing between. How much it was is told by the place at which the descriptor stands.
 text_of() {
+  text='' size=''
+  [ -s "$1" ] || return 0
+  read -r _ size <"/proc/self/fdinfo/$2"
+  if [ "${size:-9999}" -le 4096 ]; then
+    while IFS= read -r line || [ -n "$line" ]; do text=$text${text:+$nl}$line; done <"$1"
+    return
+  fi
   size=$(wc -c <"$1")
-  if [ "$size" -le 65536 ]; then cat "$1"; return; fi
-  head -c 32768 "$1"
-  printf '\n[... %s bytes left out ...]\n' $((size - 65536))
-  tail -c 32768 "$1"
+  if [ "$size" -le 65536 ]; then text=$(cat "$1"); return; fi
+  text=$(head -c 32768 "$1"; printf '\n[... %s bytes left out ...]\n' $((size - 65536)); tail -c 32768 "$1")
+}
+
+# To be called in a subshell: becomes the command, in the locale that the script came with.
+become() {
+  if [ -n "$had_locale" ]; then LC_ALL=$locale; else unset LC_ALL; fi
+  exec "$@"
+}
+
+# Whether a control program said that it failed, whatever its exit code.
+says_no() {
+  case $answer in
+    *'"successful"'*false*) printf '%s' "$answer" | grep -Eq '"successful" *: *false' ;;
+    *) return 1 ;;
+  esac
 }
 
 # run SECONDS COMMAND...: sets `code` (124: it did not end in time and was killed) and `answer`, and logs all of it.
 run() {
   seconds=$1; shift
   # The watch ends everything just now, and what starts after its look at the processes would live on.
-  [ ! -e "$tmp/over" ] || sleep 10
+  if [ -e "$base.over" ] && read -r over <"$base.over" && [ "$over" = "$token" ]; then sleep 10; fi
   say "\$ $*"
+  # Files of their own, removed at the end, where what is started may go on writing to them; others are used again.
+  out=$base.out err=$base.err
+  [ -z "$starts" ] || { out=$out-$token err=$err-$token kept=yes; }
+  command exec 5>"$out" 6>"$err" || fail "$folder can't be written: is the disk full?"
   clock; began=$up
-  $restore timeout -k 2 "$seconds" "$@" </dev/null >"$tmp/out" 2>"$tmp/err" 7<&- 9>&-
+  (become timeout -k 2 "$seconds" "$@") </dev/null >&5 2>&6 5>&- 6>&- 7<&- 9>&-
   code=$?
   clock; took=$((up - began))
-  answer=$(text_of "$tmp/out"; text_of "$tmp/err")
+  text_of "$out" 5; answer=$text
+  text_of "$err" 6; answer=$answer${answer:+${text:+$nl}}$text
   [ -z "$answer" ] || say "$answer"
   [ "$code" -ne 137 ] || code=124
-  if [ "$answers" = json ] && [ "$code" -eq 0 ] && printf '%s' "$answer" | grep -Eq '"successful" *: *false'; then code=255; fi
+  if [ "$answers" = json ] && [ "$code" -eq 0 ] && says_no; then code=255; fi
   if [ "$code" -eq 124 ]; then say "did not end within $seconds s: killed"; fi
-  say "exit $code after $((took / 100)).$(printf %02d $((took % 100))) s"
+  hundredths=0$((took % 100))
+  say "exit $code after $((took / 100)).${hundredths#"${hundredths%??}"} s"
 }
 
 why() { if [ "$code" -eq 124 ]; then printf 'did not end within %s s' "$seconds"; else printf 'ended with exit code %s' "$code"; fi; }
 
 # --- time limit, connection and fence ---
 
+below='
+  BEGIN {
+    n = split(ENVIRON["MUSTER_ROOTS"], root, " ")
+    for (i = 1; i <= n; i++) is_root[root[i]] = 1
+    for (at = 1; at < ARGC; at++) { pid = pid_of(ARGV[at]); if (stat(pid)) { above[pid] = parent; of[pid] = state } }
+    for (pid in above) {
+      under = 0
+      for (p = pid; p > 1 && p in above; p = above[p]) {
+        if (p == ENVIRON["MUSTER_EXCEPT"]) { under = 0; break }
+        if (p in is_root) under = 1
+      }
+      if (under && of[pid] !~ /^[ZX]/) printf "%s ", pid
+    }
+  }
+'
+
 # below ROOTS EXCEPT: the living processes of these and below them, but those of and below EXCEPT.
 below() {
-  ps -eo pid=,ppid=,stat= | awk -v roots="$1" -v except="$2" '
-    BEGIN { n = split(roots, root, " "); for (i = 1; i <= n; i++) is_root[root[i]] = 1 }
-    { parent[$1] = $2; state[$1] = $3 }
-    END { for (pid in parent) { under = 0
-            for (p = pid; p > 1 && p in parent; p = parent[p]) { if (p == except) { under = 0; break } if (p in is_root) under = 1 }
-            if (under && state[pid] !~ /^Z/) printf "%s ", pid } }'
+  for _ in 1 2 3 4 5; do MUSTER_ROOTS="$1" MUSTER_EXCEPT="$2" awk "$proc$below" /proc/[0-9]* && return; done
 }
 
 # end_everything WATCH: ends this script and all that it has started: TERM, after two seconds KILL. What daemons have become
 # lives on. The watch has the lock, too, so nobody else works here until nothing of this run can.
 end_everything() {
-  : >"$tmp/over"
+  printf '%s\n' "$token" >"$base.over"
   ended=$(below $$ "$1")
   kill -s KILL $$
   for _ in 1 2 3; do
@@ -196,17 +314,38 @@ end_everything() {
   done
 }
 
-# Notes when the worker was last heard of: it writes a line a second for as long as it wants this script to run.
+# Notes when the worker was last heard of: it writes a line a second for as long as it wants this script to run. One file for
+# all runs on this agent, whose lines say which run they are about: a run that another's line has displaced hears again soon.
 hear() {
-  while read -r _; do clock; printf '%s\n' "$up" >"$tmp/heard"; done
-  : >"$tmp/end"
+  while read -r _; do clock; printf '%s\n' "$token $up" >"$base.heard"; done
+  printf '%s\n' "$token gone" >"$base.heard"
+}
+
+# Sets `heard` to when the worker was last heard of, or to "gone".
+listen() {
+  about='' word=''
+  { read -r about word <"$base.heard"; } 2>/dev/null
+  if [ "$about" = "$token" ]; then heard=${word:-$up}
+  # A line that is being written, or for which the disk has no room, says that somebody is there.
+  elif [ -z "$about" ] && [ -e "$base.heard" ]; then heard=$up; fi
+  case $heard in *[!0-9]*) heard=gone ;; esac
 }
 
 # Whether the worker has been silent for too long: it is stopped or lost, or the network between is.
-is_silent() {
-  [ "$silence" -gt 0 ] || return 1
-  read -r heard rest <"$tmp/heard" || return 1
-  [ $((up - heard)) -ge $((silence * 100)) ]
+is_silent() { [ "$silence" -gt 0 ] && [ $((up - heard)) -ge $((silence * 100)) ]; }
+
+# Whether a newer run has been here; `tokens` is how many lines the file of tokens has. Each run adds its own token where it
+# finds no newer one, and looks again when it has the lock and twice a second: so no two need to agree on who writes.
+is_outdone() {
+  newest=0 tokens=0
+  while read -r one; do
+    tokens=$((tokens + 1))
+    if [ "${one:-0}" -gt "$newest" ]; then newest=$one; fi
+  done <"$base.token"
+  [ "$newest" -le "$token" ] || return 0
+  # A line break before: what a full disk has cut off must not run on into this number.
+  [ "$newest" -eq "$token" ] || printf '\n%s\n' "$token" >>"$base.token" || unwritten=yes
+  return 1
 } 2>/dev/null
 
 # Ends everything when the time is over, the worker is not there any more, or a newer run is at work.
@@ -216,19 +355,19 @@ watch_over() {
     # Without output and lock: once this watch is ended, a sleep must keep neither the channel nor the lock.
     sleep 0.5 >/dev/null 2>&1 9>&-
     clock
-    newest=$(cat "$base.token" 2>/dev/null)
+    listen
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
-    elif [ -e "$tmp/end" ]; then outcome=failed reason="the connection was lost; what ran was killed"
+    elif [ "$heard" = gone ]; then outcome=failed reason="the connection was lost; what ran was killed"
     elif is_silent; then outcome=failed reason="the worker was silent for $silence s; what ran was killed"
-    elif [ "${newest:-0}" -gt "$token" ]; then outcome=fenced reason="a newer run has taken over"; fi
+    elif is_outdone; then outcome=fenced reason="a newer run has taken over"; fi
   done
   end_everything "$self"
   case "$(tail -n 1 "$base.journal" 2>/dev/null)" in "begin $token "*) journal end "$token" "$outcome" ;; esac
   say "$reason"
-  answer='' version='' proxy='' killed='' processes=''
+  answer='' version='' proxy='' killed='' listed=''
   result "$outcome" "$reason"
-  rm -rf "$tmp"
+  rm -f "$base.over" "$base.out-$token" "$base.err-$token"
 }
 
 # An environment must not fill these in.
-answer='' version='' proxy='' killed='' processes='' watch='' outcome='' locked='' tmp='' base=''
+answer='' version='' proxy='' killed='' processes='' listed='' watch='' outcome='' locked='' base='' unwritten='' starts='' kept=''
