@@ -169,5 +169,5 @@ class HostPage(Page):
         "sort": "name,desc",
         "status": "NEW,ONLINE",
         "keyword": "web",
-        "label": "rack=r1",
+        "label": "env=test",
     }
