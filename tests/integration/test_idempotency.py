@@ -28,7 +28,8 @@ class Lab:
 
     def __init__(self, path: Path) -> None:
         self.server = EmbeddedServer(path / "valkey", free_port(HOST), "store-password")
-        self.supervisor = Supervisor(path, print)
+        # Each API has its own: a supervisor takes the end of one child for a fault.
+        self.supervisor, self.apis = Supervisor(path, print), {name: Supervisor(path, print) for name in ("a", "b")}
         self.supervisor.start(self.server.program())
         self.supervisor.wait_for("valkey", self.server.answers, 10)
         self.redis = Redis.from_url(self.server.url, decode_responses=True)
@@ -42,8 +43,9 @@ class Lab:
             "MUSTER_API_PORT": str(port),
             "MUSTER_API_ADMIN_PASSWORD": PASSWORD,
         }
-        self.supervisor.start(Program(name, muster("api"), environment))
-        self.supervisor.wait_for(name, lambda: "the API listens" in self.supervisor.tail(name), 20)
+        supervisor = self.apis[name]
+        supervisor.start(Program(name, muster("api"), environment))
+        supervisor.wait_for(name, lambda: "the API listens" in supervisor.tail(name), 20)
         return f"http://{HOST}:{port}"
 
     def tasks(self) -> list[int]:
@@ -55,7 +57,8 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     found = Lab(tmp_path)
     yield found
     found.redis.close()
-    found.supervisor.stop()
+    for supervisor in (*found.apis.values(), found.supervisor):
+        supervisor.stop()
 
 
 def post(url: str) -> httpx.Response:
@@ -63,7 +66,7 @@ def post(url: str) -> httpx.Response:
 
 
 def test_a_killed_api_leaves_one_task_which_the_key_gives(lab: Lab) -> None:
-    first = lab.start_api("first")
+    first = lab.start_api("a")
     # Never an fsync: whoever submits waits for the disk, with its task written.
     lab.redis.config_set("appendfsync", "no")
     met: list[str] = []
@@ -77,12 +80,12 @@ def test_a_killed_api_leaves_one_task_which_the_key_gives(lab: Lab) -> None:
     caller = threading.Thread(target=call)
     caller.start()
     until(lambda: len(lab.tasks()) == 1)
-    os.killpg(lab.supervisor.pid("first"), signal.SIGKILL)
+    os.killpg(lab.apis["a"].pid("a"), signal.SIGKILL)
     caller.join()
     assert met == ["RemoteProtocolError"], "it must die before it answers"
     [task] = lab.tasks()
     lab.redis.config_set("appendfsync", "everysec")
-    second = lab.start_api("second")
+    second = lab.start_api("b")
     for _ in range(2):
         again = post(second)
         assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true"), again.text

@@ -102,7 +102,6 @@ class EngineMachine(RuleBasedStateMachine):
     )
     def submit(self, chosen: Definition, data: st.DataObject, dies_after: int | None, key: str | None = None) -> None:
         hosts = data.draw(st.lists(st.sampled_from(self.hosts), min_size=1, max_size=HOSTS, unique=True))
-        DyingScripts.hosts = dies_after or 0
         claim = (key, f"{chosen.key}-{len(hosts)}") if key else None
         made = self.model.claims.get(key or "")
         if made and claim and made[1] != claim[1]:
@@ -119,6 +118,7 @@ class EngineMachine(RuleBasedStateMachine):
     def _submit(
         self, chosen: Definition, hosts: list[int], dies_after: int | None, claim: tuple[str, str] | None
     ) -> int:
+        DyingScripts.hosts = dies_after or 0
         store = self.store if dies_after is None else self.dying
         held = Claim(*claim, 3600) if claim else None
         return store.submit(chosen, hosts, creator="c", executor="e", trace_id="t", claim=held)
