@@ -8,6 +8,7 @@ import httpx
 
 from deploy.fleet.leftovers import find_processes
 from tests.stack import MUSTER, RunningStack, children_of
+from tests.wait import until
 
 STOP_SECONDS = 5.0
 
@@ -59,13 +60,19 @@ def test_flower_shows_each_action_with_host_and_state(stack: RunningStack, host_
     auth = (stack.ready["user"], stack.ready["password"])
     with httpx.Client(base_url=stack.ready["flower"], auth=auth, trust_env=False, timeout=20) as flower:
         assert httpx.get(f"{stack.ready['flower']}/api/tasks", trust_env=False).status_code == 401
-        rows = flower.get("/api/tasks", params={"limit": 1000}).json()
-    wanted = {f"{node['id']}-1" for node in task["subtasks"] if node["name"] != "Wait node"}
-    assert wanted <= rows.keys()
-    for row in (rows[name] for name in wanted):
-        assert row["state"] == "SUCCESS"
+        wanted = {f"{node['id']}-1" for node in task["subtasks"] if node["name"] != "Wait node"}
+        # Events come up to a tenth of a second after what they tell of.
+        rows = until(lambda: _all_successful(flower, wanted))
+    for row in rows:
         assert row["name"] in {"agent.prepare", "proxy.restart", "agent.stop", "agent.start", "agent.finish"}
-        assert "'address': '127.78.0." in row["kwargs"]
+        assert row["kwargs"] in [f"{{'task': {task['id']}, 'host': {host_id}}}" for host_id in host_ids[:2]]
+
+
+def _all_successful(flower: httpx.Client, wanted: set[str]) -> list[dict[str, str]]:
+    """Return Flower's rows of these messages once all of them are there and SUCCESS, none before."""
+    rows = flower.get("/api/tasks", params={"limit": 1000}).json()
+    found = [rows[name] for name in wanted if name in rows]
+    return found if [row["state"] for row in found] == ["SUCCESS"] * len(wanted) else []
 
 
 def test_secrets_are_in_no_command_line_and_no_log(stack: RunningStack) -> None:

@@ -49,7 +49,7 @@ class World:
         self.store, self.users, self.registry = Store(redis), UserStore(redis), HostRegistry(redis)
         self.admin = self.users.add(*ADMIN, [Role.ADMIN])
         self.users.add("bob", "battery staple", [Role.VIEWER])
-        self.registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(1, 4)])
+        self.registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}", labels={"env": "test"}) for n in range(1, 4)])
         api = ApiSettings(secret_key="a key that is long enough for tests", look_seconds=5, operation_seconds=5)
         self.app: Flask = create_app(self.store, self.registry, self.users, Settings(api=api))
         for name, key in (("token_id", "{iam}:tokens"), ("access_key", "{iam}:access-keys")):
