@@ -28,7 +28,7 @@ from cli.client import ApiClient
 from cli.embedded import HOST, EmbeddedServer
 from cli.interrupt import raise_on_stop
 from cli.port import free_port
-from cli.supervisor import Program, Supervisor, muster
+from cli.supervisor import BACKGROUND_NICENESS, Program, Supervisor, muster
 from config.settings import EngineSettings, WorkerSettings
 from dag.roster import Roster
 from dag.shard import shards
@@ -158,11 +158,12 @@ class BenchStack:
             port = {"MUSTER_API_PORT": url.rpartition(":")[2]}
             yield Program(f"api-{number}", muster("api"), {**common, **port})
         if self.layout.flower:
-            yield Program("flower", muster("flower"), common)
+            yield Program("flower", muster("flower"), common, niceness=BACKGROUND_NICENESS)
         for number in range(1, self.layout.schedulers + 1):
             yield Program(f"scheduler-{number}", muster("scheduler"), common)
         for number in range(1, self.layout.workers + 1):
-            yield Program(f"worker-{number}", self.layout.worker, common, insist=signal.SIGTERM)
+            name, back = f"worker-{number}", BACKGROUND_NICENESS
+            yield Program(name, self.layout.worker, common, insist=signal.SIGTERM, niceness=back)
 
     def _is_consuming(self) -> bool:
         workers = Roster(self.store).alive()

@@ -20,7 +20,7 @@ from cli.error import UsageError
 from cli.interrupt import raise_on_stop
 from cli.inventory import import_inventory
 from cli.port import choose, free_port, reachable, require_free
-from cli.supervisor import Program, Supervisor, muster
+from cli.supervisor import BACKGROUND_NICENESS, Program, Supervisor, muster
 from cli.task import TaskClient
 from config.load import Loaded
 from dag.roster import Roster
@@ -178,10 +178,12 @@ class Stack:
         # The key of what is encrypted in Redis goes to the API alone.
         secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
         self._supervisor.start(Program("api", muster("api"), {**environment, **secret}))
-        for name in ("scheduler", "flower"):
-            self._supervisor.start(Program(name, muster(name), environment))
+        self._supervisor.start(Program("scheduler", muster("scheduler"), environment))
+        back = BACKGROUND_NICENESS
+        self._supervisor.start(Program("flower", muster("flower"), environment, niceness=back))
         for name in self._workers():
-            self._supervisor.start(Program(name, muster("worker"), environment, insist=signal.SIGTERM))
+            worker = Program(name, muster("worker"), environment, insist=signal.SIGTERM, niceness=back)
+            self._supervisor.start(worker)
 
     def _workers(self) -> list[str]:
         return [f"worker-{number}" for number in range(1, self._options.workers + 1)]

@@ -231,3 +231,11 @@ def test_subcommands_run_from_this_muster_and_not_from_what_lies_around(tmp_path
     done = subprocess.run([*muster("worker"), "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_who_is_to_step_back_has_less_weight_also_among_sessions(supervisor: Watched) -> None:
+    weights = "open('/proc/self/autogroup').read().split()[-1]" if Path("/proc/self/autogroup").exists() else "'none'"
+    tell = f"import os; print(os.nice(0), {weights}, flush=True)\n{OBEDIENT}"
+    supervisor.run(program("first", tell), program("back", tell, niceness=10))
+    first, back = (supervisor.tail(name).splitlines()[0] for name in ("first", "back"))
+    assert (first, back) in [("0 0", "10 10"), ("0 none", "10 none")]
