@@ -96,6 +96,28 @@ def test_a_rollback_leaves_an_agent_stopped_that_did_not_run_before(
     assert set(agent_pids(openssh, 2)) == set(AGENT)
 
 
+def test_a_rollback_of_a_batch_stop_starts_the_agents_again(
+    stack: RunningStack, openssh: OpenSshHosts, host_ids: list[int]
+) -> None:
+    """The stop hangs on host 2 and is cancelled there; by then host 1 has no agent any more."""
+    kept = agent_pids(openssh, 2)
+    openssh.set_fault(2, "hang-stop")
+    answer = stack.http.post("/compute/hosts/batchStopAgents", json={"hostIds": host_ids[:2]})
+    task = answer.json()["data"]
+    until(lambda: len(stops(openssh, 2)) == 2 and agent_pids(openssh, 1) == {}, 30)
+    until(lambda: [node["parallelIdx"] for node in running(stack, task)] == [1])
+    [node] = running(stack, task)
+    post(stack, f"{task['id']}/subtasks/{node['id']}/cancel")
+    assert stack.follow(task["id"])["status"] == "FAILED"
+    openssh.clear_faults(2)
+    post(stack, f"{task['id']}/rollback")
+    task = stack.follow(task["id"])
+    assert (task["status"], task["operation"]) == ("SUCCESSFUL", "ROLLBACK"), summary(task)
+    assert {node["status"] for node in task["subtasks"]} == {"PENDING"}
+    assert {name: len(pids) for name, pids in agent_pids(openssh, 1).items()} == dict.fromkeys(AGENT, 1)
+    assert agent_pids(openssh, 2) == kept
+
+
 def test_a_cancel_ends_the_remote_processes_of_a_hanging_stop_and_a_skip_goes_on(
     stack: RunningStack, openssh: OpenSshHosts, host_ids: list[int]
 ) -> None:
@@ -126,6 +148,10 @@ def test_a_cancel_ends_the_remote_processes_of_a_hanging_stop_and_a_skip_goes_on
     post(stack, f"{task['id']}/subtasks/{nodes(ended, START)[0]['id']}/skip")
     ended = stack.follow(task["id"])
     assert ended["status"] == "SUCCESSFUL", summary(ended)
+
+
+def running(stack: RunningStack, task: Task) -> list[Task]:
+    return [node for node in stack.task(task["id"])["subtasks"] if node["status"] == "RUNNING"]
 
 
 def stops(openssh: OpenSshHosts, number: int) -> list[str]:
