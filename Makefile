@@ -62,12 +62,12 @@ $(READY): pyproject.toml constraints.txt
 		else echo "Python's venv module is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
-	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,otel]'
 	@touch $@
 
 $(VENV)/.bench: $(READY)
 	@echo "Installing the peers that are measured beside Muster" >&2
-	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,otel,bench]' >&2
 	@touch $@
 
 # pyinfra wants an older paramiko than Fabric's, hence a venv of its own.

@@ -12,13 +12,14 @@ from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
+from telemetry.call import CallMetrics
 
 NAME = "muster"
 
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, the settings of one app, who waits and follows."""
+    """The tasks, the hosts, the users, who may call, the settings of one app, who waits, who follows, counters."""
 
     store: Store
     registry: HostRegistry
@@ -27,6 +28,7 @@ class Services:
     settings: Settings
     watch: Watch
     followers: Followers
+    metrics: CallMetrics
 
 
 def services() -> Services:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
+from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
@@ -17,17 +18,24 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.retry import Retry
 
 from api.app import create_app
-from api.server import serve
+from api.server import LimitedWorker, is_ending, serve
 from api.user import IllegalUser, Role, UserExists, UserStore
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
-from config.settings import ApiSettings, Settings
+from config.settings import ApiSettings, MetricsSettings, Settings
 from dag.registry import HostRegistry
 from dag.roster import Roster
 from dag.scheduler import Scheduler, SchedulerLimits
 from dag.store import Store
+from telemetry.call import CallMetrics
+from telemetry.health import Health, answering, turning
+from telemetry.listener import listen
+from telemetry.registry import new_registry
+from telemetry.scheduler import SchedulerMetrics
+from telemetry.store import StoreCollector
 from workers.action.action import Action
 from workers.app import create_celery
+from workers.broker import QueueLengths
 from workers.publisher import CeleryPublisher
 
 POLL_SECONDS = 0.5
@@ -100,7 +108,8 @@ def run_api(settings: Settings) -> None:
     redis = open_redis(settings)
     users = UserStore(redis)
     make_first_user(users, api)
-    app = create_app(Store(redis), HostRegistry(redis), users, settings)
+    store, registry = Store(redis), new_registry("api")
+    app = create_app(store, HostRegistry(redis), users, settings, CallMetrics(registry))
     url = f"http://{reachable(api.host)}:{port}"
     serve(
         app,
@@ -109,7 +118,17 @@ def run_api(settings: Settings) -> None:
         api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
+        on_start=lambda worker: _listen_beside(worker, settings.metrics, registry, store),
     )
+
+
+def _listen_beside(worker: LimitedWorker, settings: MetricsSettings, registry: CollectorRegistry, store: Store) -> None:
+    alive = {"connections": turning(lambda: worker.turned_at, "The thread that takes connections")}
+    ready = {
+        "redis": answering(store.ping),
+        "stopping": lambda: "The API was told to stop." if is_ending() else "",
+    }
+    listen(settings, settings.api_port, registry, Health(alive, ready))
 
 
 def make_first_user(users: UserStore, api: ApiSettings) -> None:
@@ -132,15 +151,21 @@ def make_first_user(users: UserStore, api: ApiSettings) -> None:
 def run_scheduler(settings: Settings) -> None:
     """Schedule until SIGTERM or SIGINT; ends within about a second."""
     redis = open_redis(settings)
-    store = Store(redis)
+    store, app, registry = Store(redis), create_celery(settings), new_registry("scheduler")
     scheduler = Scheduler(
         store,
         HostRegistry(redis),
         Roster(store),
-        CeleryPublisher(create_celery(settings)),
+        CeleryPublisher(app),
         f"scheduler-{os.getpid()}@{socket.gethostname()}",
         limits(settings),
+        SchedulerMetrics(registry),
     )
+    lengths = QueueLengths(app)
+    registry.register(StoreCollector(store, lengths.of))
+    alive = {"loop": turning(lambda: scheduler.turned_at, "The scheduler's loop")}
+    ready = {"redis": answering(store.ping), "broker": answering(lengths.ask), "loop": lambda: scheduler.fault}
+    listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
     run_until_signal(scheduler.run)
 
 

@@ -28,6 +28,7 @@ from dag.shard import shards
 from dag.store import Store
 from deploy.fleet.fleet import address_of, load_or_create_key
 from deploy.fleet.leftovers import end_processes
+from telemetry.listener import PORTS
 
 START_SECONDS = 30.0
 # A demo host needs about 50 ms of a processor to start its agent.
@@ -55,15 +56,21 @@ class Ready:
     user: str
     password: str = field(repr=False)
     redis: str = field(repr=False)
+    metrics: dict[str, str] = field(default_factory=dict)
 
     def text(self, data: Path) -> str:
         """Say it to people."""
         return (
             f"API     {self.api}/api/v2  user {self.user}, password {self.password}\n"
             f"Flower  {self.flower}  the same user and password\n"
+            f"Metrics {self._metrics_text()}\n"
             f"Data    {data}  (logs in {data / 'log'})\n"
             "Ctrl-C stops everything."
         )
+
+    def _metrics_text(self) -> str:
+        told = [f"{url}/metrics ({name})" for name, url in self.metrics.items()]
+        return ", ".join(told) or "none (metrics.host is empty)"
 
 
 def tell(text: str) -> None:
@@ -161,7 +168,21 @@ class Stack:
             user=self._settings.api.admin_user,
             password=state.password,
             redis=server.url,
+            metrics=self._metrics_urls(),
         )
+
+    def _metrics_urls(self) -> dict[str, str]:
+        """Choose where each process tells its metrics: as far as they are free, the ports that it would take itself."""
+        settings, found = self._settings.metrics, dict[str, str]()
+        firsts = {"api": settings.api_port, "scheduler": settings.scheduler_port}
+        firsts |= dict.fromkeys(self._workers(), settings.worker_port)
+        taken: set[int] = set()
+        for name, first in firsts.items() if settings.host else ():
+            liked = [at for at in range(first, first + PORTS) if at not in taken] if first else []
+            port = choose(settings.host, liked)
+            taken.add(port)
+            found[name] = f"http://{reachable(settings.host)}:{port}"
+        return found
 
     def _ensure_user(self, ready: Ready) -> None:
         # Also when the data outlived the password, or the other way round.
@@ -177,11 +198,13 @@ class Stack:
             self._supervisor.start(self._fleet())
         # The key of what is encrypted in Redis goes to the API alone.
         secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
-        self._supervisor.start(Program("api", muster("api"), {**environment, **secret}))
+        ports = {name: {_port_variable(name): url.rpartition(":")[2]} for name, url in ready.metrics.items()}
+        self._supervisor.start(Program("api", muster("api"), {**environment, **secret, **ports.get("api", {})}))
         for name in ("scheduler", "flower"):
-            self._supervisor.start(Program(name, muster(name), environment))
+            self._supervisor.start(Program(name, muster(name), {**environment, **ports.get(name, {})}))
         for name in self._workers():
-            self._supervisor.start(Program(name, muster("worker"), environment, insist=signal.SIGTERM))
+            own = {**environment, **ports.get(name, {})}
+            self._supervisor.start(Program(name, muster("worker"), own, insist=signal.SIGTERM))
 
     def _workers(self) -> list[str]:
         return [f"worker-{number}" for number in range(1, self._options.workers + 1)]
@@ -211,6 +234,11 @@ class Stack:
         consumed = {queue for worker in workers for queue in worker.queues}
         wanted = shards(self._settings.worker.zone, self._settings.engine.shards_per_zone)
         return len(workers) >= self._options.workers and consumed.issuperset(wanted)
+
+
+def _port_variable(name: str) -> str:
+    """Return the setting of a process's port for metrics; workers are numbered."""
+    return f"MUSTER_METRICS_{name.partition('-')[0].upper()}_PORT"
 
 
 def _answers(http: httpx.Client, url: str) -> bool:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from celery import Celery
 
@@ -11,8 +12,9 @@ from dag.error import UnknownHosts
 from dag.host import Agent
 from dag.inquiry import Inquiries, Look
 from dag.registry import HostRegistry
+from dag.trace import parse, scope
 from workers.action.look import build_look, read_look
-from workers.message import LOOK
+from workers.message import LOOK, TRACEPARENT
 from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteError, RemoteTimeout
 from workers.runner import RemoteExecutor
@@ -69,7 +71,8 @@ class Looker:
 def register_looks(app: Celery, looker: Looker) -> None:
     """Make the Celery task that inquiries come by."""
 
-    def look(*, host: int, inquiry: int) -> str:
-        return looker.look(host, inquiry)
+    def look(task: Any, *, host: int, inquiry: int) -> str:
+        with scope(parse(task.request.get(TRACEPARENT) or "")):
+            return looker.look(host, inquiry)
 
-    app.task(look, name=LOOK, ignore_result=True, serializer="json")
+    app.task(look, name=LOOK, bind=True, ignore_result=True, serializer="json")

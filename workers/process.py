@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +21,15 @@ from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
+from dag.trace import current_id
+from telemetry.listener import listen
+from telemetry.registry import new_registry
+from telemetry.worker import WorkerMetrics
 from workers.action.action import Action
 from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
+from workers.condition import WorkerHealth
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
@@ -50,7 +56,7 @@ def register(app: Celery, runner: Runner) -> None:
     for action in ACTIONS:
 
         def step(*, _action: str = action, **message: Any) -> str:
-            return runner.run(Step(run_of(message), _action, message["timeout"], message["trace"]))
+            return runner.run(Step(run_of(message), _action, message["timeout"], current_id()))
 
         app.task(step, name=action, base=NodeTask, throws=(StepFailed,), ignore_result=True, serializer="json")
 
@@ -71,11 +77,13 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     store = Store(redis)
     leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
-    executor = Executor(ssh_options(settings.ssh))
+    registry = new_registry("worker")
+    metrics = WorkerMetrics(registry)
+    executor = Executor(ssh_options(settings.ssh), metrics)
     folder = profile_folder(settings.worker)
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder))
+    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics))
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
     register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
     presence = Presence(name, settings, held)
@@ -86,11 +94,16 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     ear = Ear(
         QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
     )
-    _connect_signals(presence, ear)
+    _connect_signals(presence, ear, metrics)
     heartbeat.start()
+    _watch(metrics, settings.worker, held, executor, heartbeat)
+    health = WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining)
+    listener = listen(settings.metrics, settings.metrics.worker_port, registry, health)
     try:
         _create_worker(app, name, settings.worker.threads).start()
     finally:
+        if listener:
+            listener.stop()
         ear.stop()
         heartbeat.stop()
         held.cancel_all()
@@ -113,7 +126,19 @@ def _create_worker(app: Celery, name: str, threads: int) -> Any:
     )
 
 
-def _connect_signals(presence: "Presence", ear: Ear) -> None:
+def _watch(
+    metrics: WorkerMetrics, settings: WorkerSettings, held: HeldRuns, executor: Executor, heartbeat: Heartbeat
+) -> None:
+    """Tell in gauges what others keep anyway."""
+    metrics.watch("muster_worker_nodes_running", "Nodes that this worker runs now.", lambda: held.busy)
+    metrics.watch("muster_worker_threads", "Nodes that it can run at once.", lambda: settings.threads)
+    text = "SSH connections open, idle ones included."
+    metrics.watch("muster_ssh_connections", text, lambda: executor.open_connections)
+    text = "For how long its leases have not been renewed; the heartbeat does it once a second."
+    metrics.watch("muster_worker_heartbeat_age_seconds", text, lambda: time.monotonic() - heartbeat.renewed_at)
+
+
+def _connect_signals(presence: "Presence", ear: Ear, metrics: WorkerMetrics) -> None:
     def ready(sender: Any, **_signal: Any) -> None:
         presence.consumer = sender
         ear.start()
@@ -124,7 +149,11 @@ def _connect_signals(presence: "Presence", ear: Ear) -> None:
 
     def received(request: Any, **_signal: Any) -> None:
         # An inquiry is no run: whoever waits for it asks again.
-        presence.receive(run_of(request.kwargs) if request.name in ACTIONS else None)
+        if request.name not in ACTIONS:
+            presence.receive(None)
+            return
+        presence.receive(run_of(request.kwargs))
+        metrics.arrived(request.name, time.time() - request.sent_at)
 
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)
@@ -145,6 +174,10 @@ class Presence:
         self._received += 1
         if run:
             self._held.receive(run)
+
+    def is_draining(self) -> bool:
+        """Tell whether the process was told to stop."""
+        return self._draining
 
     def drain(self) -> None:
         """Take nothing new; finish what runs, until a second SIGTERM or the end of `drain_seconds` gives it up.

@@ -10,7 +10,7 @@ from celery.utils.nodenames import anon_nodename
 from dag.roster import Move
 from dag.scheduler import Dispatch, Inquiry
 from workers.broker import QueueLengths, translated
-from workers.message import LOOK, described, packed, sent
+from workers.message import LOOK, TRACEPARENT, described, packed, sent
 
 
 class CeleryPublisher:
@@ -53,6 +53,7 @@ class CeleryPublisher:
                 argsrepr=f"('{inquiry.address}',)",
                 task_id=f"look-{inquiry.host_id}-{inquiry.number}",
                 queue=inquiry.queue,
+                headers={TRACEPARENT: inquiry.traceparent},
                 retry=False,
             )
 

@@ -18,6 +18,9 @@ from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request
 
+from dag.trace import parse, scope
+from workers.message import SENT_AT, TRACEPARENT
+
 received_log = get_logger("celery.worker.strategy")
 ended_log = get_logger("celery.app.trace")
 
@@ -41,6 +44,9 @@ class NodeRequest(Request):
         self._ignore_result, self._utc, self._decoded = True, True, True
         self._content_type, self._content_encoding = message.content_type, message.content_encoding
         self._delivery_info = message.delivery_info
+        self.trace = parse(headers.get(TRACEPARENT) or "")
+        # s since the epoch, by the clock of the scheduler's machine.
+        self.sent_at = float(headers.get(SENT_AT) or 0)
 
     def execute_using_pool(self, pool: Any, **_options: Any) -> None:
         """Hand the node to a thread; TaskRevokedError where Celery's remote control has revoked it."""
@@ -50,6 +56,10 @@ class NodeRequest(Request):
 
     def _run(self) -> tuple[int, Any, float]:
         """Run the node; return whether it failed, its answer or error, and the seconds that it took."""
+        with scope(self.trace):
+            return self._run_traced()
+
+    def _run_traced(self) -> tuple[int, Any, float]:
         began = monotonic()
         try:
             answer = repr(self._task.run(*self._args, **self._kwargs))
@@ -73,7 +83,8 @@ def take_nodes(task: Task, _app: Any, consumer: Any, **_options: Any) -> Callabl
 
     def take(message: Any, _body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         request = NodeRequest(message, task, consumer, ack, reject)
-        received_log.info(LOG_RECEIVED, {"id": request.id, "name": request.name})
+        with scope(request.trace):
+            received_log.info(LOG_RECEIVED, {"id": request.id, "name": request.name})
         if request.id in state.revoked and request.revoked():
             return
         signals.task_received.send(sender=consumer, request=request)

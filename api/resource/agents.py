@@ -79,7 +79,8 @@ def submit(definition: Definition, hosts: list[int]) -> int:
         hosts,
         creator=caller().name,
         executor=server_name(),
-        trace_id=g.trace_id,
+        trace_id=g.trace.trace_id,
+        traceparent=g.trace.parent,
         claim=claim(),
     )
 

@@ -15,6 +15,7 @@ from dag.error import StoreUnavailable
 from dag.host import Host
 from dag.inquiry import Inquiries
 from dag.lease import Leases, Report, Run
+from dag.observer import Observer
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
 from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
@@ -82,9 +83,9 @@ class Bench:
         self.kept = Kept()
         self.leases = Leases(self.store, lease_seconds=LEASE_MS / 1000, retention_seconds=60)
 
-    def scheduler(self, name: str = "one") -> Scheduler:
+    def scheduler(self, name: str = "one", observer: Observer | None = None) -> Scheduler:
         roster = Roster(self.store, alive_seconds=4)
-        return Scheduler(self.store, self.registry, roster, self.kept, name, LIMITS)
+        return Scheduler(self.store, self.registry, roster, self.kept, name, LIMITS, observer)
 
     def submit(self, hosts: Sequence[int]) -> int:
         return self.store.submit(BATCH_RESTART, hosts, creator="c", executor="e", trace_id="cafe")

@@ -1,0 +1,83 @@
+"""The trace that work belongs to: which call of the API it follows from, in whatever process it is done.
+
+Named and written as the W3C's "Trace Context" has it: `traceparent` is `00-<trace id>-<span id>-<flags>`, all hex. A
+call opens a span of its own in the trace that its caller names, or in a new one; its task and each message have it.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+SAMPLED = 1
+# Later versions may add fields behind these four; version 00 has no more.
+_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_SHORT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A span of a trace: ids of 32 and 16 hex digits, and whether somebody records it."""
+
+    trace_id: str
+    span_id: str
+    is_sampled: bool = False
+
+    @property
+    def short_id(self) -> str:
+        """The trace id as the contract's `traceId` has room for it: its last 16 digits."""
+        return self.trace_id[-_SHORT:]
+
+    @property
+    def parent(self) -> str:
+        """The `traceparent` of what this span causes."""
+        return f"00-{self.trace_id}-{self.span_id}-{int(self.is_sampled):02x}"
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def parse(traceparent: str) -> Trace | None:
+    """Return the span that a `traceparent` names; None where it is malformed, which is to be ignored (W3C, 3.2.2)."""
+    found = _PARENT.fullmatch(traceparent)
+    if found is None or found[1] == "ff" or (found[1] == "00" and found[5] is not None):
+        return None
+    if not found[2].strip("0") or not found[3].strip("0"):
+        return None
+    return Trace(found[2], found[3], bool(int(found[4], 16) & SAMPLED))
+
+
+def begin(traceparent: str = "") -> Trace:
+    """Return a new span: in the trace of the caller where it names one, else in a new trace."""
+    caller = parse(traceparent)
+    if caller is None:
+        return Trace(secrets.token_hex(16), secrets.token_hex(8))
+    return Trace(caller.trace_id, secrets.token_hex(8), caller.is_sampled)
+
+
+def current() -> Trace | None:
+    """Return what this thread works for now."""
+    return _current.get()
+
+
+def current_id() -> str:
+    """Return the id of the trace for which this thread works now, "" where there is none."""
+    trace = _current.get()
+    return trace.trace_id if trace else ""
+
+
+def enter(trace: Trace | None) -> None:
+    """Work for this trace from now on, until the next or the end of `scope`: lines of the log then have its id."""
+    _current.set(trace)
+
+
+@contextmanager
+def scope(trace: Trace | None = None) -> Iterator[None]:
+    """Work for a trace inside the block, and for what it was before after it."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
