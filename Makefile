@@ -14,6 +14,7 @@ demo: $(READY)
 
 test: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter
+	@sh deploy/install-packages.sh promtool || echo "without promtool the rules for Prometheus are checked for less"
 	$(VENV)/bin/python -m pytest
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).

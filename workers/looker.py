@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from celery import Celery
 
@@ -12,13 +11,13 @@ from dag.error import UnknownHosts
 from dag.host import Agent
 from dag.inquiry import Inquiries, Look
 from dag.registry import HostRegistry
-from dag.trace import parse, scope
 from workers.action.look import build_look, read_look
-from workers.message import LOOK, TRACEPARENT
+from workers.message import LOOK
 from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteError, RemoteTimeout
 from workers.runner import RemoteExecutor
 from workers.sighting import looked, missed, reached
+from workers.strategy import NodeTask
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +70,7 @@ class Looker:
 def register_looks(app: Celery, looker: Looker) -> None:
     """Make the Celery task that inquiries come by."""
 
-    def look(task: Any, *, host: int, inquiry: int) -> str:
-        with scope(parse(task.request.get(TRACEPARENT) or "")):
-            return looker.look(host, inquiry)
+    def look(*, host: int, inquiry: int) -> str:
+        return looker.look(host, inquiry)
 
-    app.task(look, name=LOOK, bind=True, ignore_result=True, serializer="json")
+    app.task(look, name=LOOK, base=NodeTask, ignore_result=True, serializer="json")
