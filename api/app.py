@@ -30,6 +30,7 @@ from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
 from telemetry.call import CallMetrics
+from telemetry.span import NO_SPANS, Spans
 
 # JSON beyond a packet's size, also where it is sent in parts; streams of events are not held up by it. Of the 23 MB of
 # a task of 10,000 hosts zstd makes 0.3 MB in 10 ms, gzip 1.1 MB in 45 ms (level 6: 0.9 MB in 100 ms).
@@ -64,6 +65,7 @@ def create_app(
     users: UserStore,
     settings: Settings,
     metrics: CallMetrics | None = None,
+    spans: Spans = NO_SPANS,
 ) -> Flask:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
@@ -73,7 +75,7 @@ def create_app(
     followers = Followers(store, settings.api.streams)
     metrics = metrics or CallMetrics()
     metrics.watch_streams(lambda: followers.count)
-    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers, metrics)
+    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers, metrics, spans)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False

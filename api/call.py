@@ -11,6 +11,7 @@ from api.envelope import PREFIX
 from api.service import services
 from dag import trace
 from telemetry.call import CallMetrics
+from telemetry.span import Attribute, Span, Spans
 
 log = structlog.get_logger()
 
@@ -35,11 +36,14 @@ class Call:
     trace: trace.Trace
     is_logged: bool
     metrics: CallMetrics
+    spans: Spans
 
     def end(self) -> None:
         """Tell of the call, whose answer is out."""
         seconds = time.perf_counter() - self.began
         self.metrics.answered(self.method, self.route, self.status, seconds)
+        if self.spans.wants(self.trace):
+            self.spans.tell(self._span(seconds))
         if self.is_logged:
             log.info(
                 "call",
@@ -52,6 +56,19 @@ class Call:
                 user=self.user,
                 address=self.address,
             )
+
+    def _span(self, seconds: float) -> Span:
+        now = time.time()
+        attributes: dict[str, Attribute] = {
+            "http.request.method": self.method,
+            "http.route": self.route,
+            "url.path": self.path,
+            "http.response.status_code": self.status,
+            "client.address": self.address,
+            "user.name": self.user,
+        }
+        fault = f"HTTP {self.status}" if self.status >= 500 else ""
+        return Span(self.trace, f"{self.method} {self.route}", now - seconds, now, "server", attributes, fault)
 
 
 def record(response: Response) -> Response:
@@ -69,6 +86,7 @@ def record(response: Response) -> Response:
         g.trace,
         services().settings.log.calls and route not in UNTOLD,
         services().metrics,
+        services().spans,
     )
     if response.is_streamed:
         response.call_on_close(call.end)

@@ -50,7 +50,7 @@ def open_call() -> None:
     lines of all logs.
     """
     g.began = time.perf_counter()
-    g.trace = trace.begin(request.headers.get("traceparent", ""))
+    g.trace = trace.begin(request.headers.get("traceparent", ""), services().spans.ratio)
     g.trace_id = g.trace.short_id
     trace.enter(g.trace)
 

@@ -13,6 +13,7 @@ from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
 from telemetry.call import CallMetrics
+from telemetry.span import Spans
 
 NAME = "muster"
 
@@ -29,6 +30,7 @@ class Services:
     watch: Watch
     followers: Followers
     metrics: CallMetrics
+    spans: Spans
 
 
 def services() -> Services:

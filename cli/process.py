@@ -1,5 +1,6 @@
 """Wires the processes of Muster: settings in, a process that runs until it is told to stop."""
 
+import atexit
 import os
 import secrets
 import signal
@@ -32,7 +33,9 @@ from telemetry.health import Health, answering, turning
 from telemetry.listener import listen
 from telemetry.registry import new_registry
 from telemetry.scheduler import SchedulerMetrics
+from telemetry.span import Spans
 from telemetry.store import StoreCollector
+from telemetry.tracing import open_spans
 from workers.action.action import Action
 from workers.app import create_celery
 from workers.broker import QueueLengths
@@ -109,7 +112,8 @@ def run_api(settings: Settings) -> None:
     users = UserStore(redis)
     make_first_user(users, api)
     store, registry = Store(redis), new_registry("api")
-    app = create_app(store, HostRegistry(redis), users, settings, CallMetrics(registry))
+    spans = open_spans(settings.otel, "api")
+    app = create_app(store, HostRegistry(redis), users, settings, CallMetrics(registry), spans)
     url = f"http://{reachable(api.host)}:{port}"
     serve(
         app,
@@ -118,11 +122,16 @@ def run_api(settings: Settings) -> None:
         api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
-        on_start=lambda worker: _listen_beside(worker, settings.metrics, registry, store),
+        on_start=lambda worker: _start_telling(worker, settings.metrics, registry, store, spans),
     )
 
 
-def _listen_beside(worker: LimitedWorker, settings: MetricsSettings, registry: CollectorRegistry, store: Store) -> None:
+def _start_telling(
+    worker: LimitedWorker, settings: MetricsSettings, registry: CollectorRegistry, store: Store, spans: Spans
+) -> None:
+    """Tell how the API is; called in the process that gunicorn has forked to answer."""
+    spans.start()
+    atexit.register(spans.stop)
     alive = {"connections": turning(lambda: worker.turned_at, "The thread that takes connections")}
     ready = {
         "redis": answering(store.ping),

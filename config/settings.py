@@ -147,6 +147,19 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True)
+class OtelSettings:
+    """Spans for an OpenTelemetry collector; needs `pip install muster[otel]`."""
+
+    endpoint: str = option(
+        "",
+        "URL",
+        "of the collector (OTLP over HTTP); empty: none, or OTEL_EXPORTER_OTLP_ENDPOINT",
+        secret=True,
+    )
+    sample_ratio: float = option(1.0, "share", "of the traces that no caller has decided on", least=0, most=1)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, made once at start and handed down."""
 
@@ -158,6 +171,7 @@ class Settings:
     flower: FlowerSettings = FlowerSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    otel: OtelSettings = OtelSettings()
 
 
 SECTIONS: dict[str, type] = {section.name: type(section.default) for section in fields(Settings)}

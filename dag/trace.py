@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SAMPLED = 1
 # Later versions may add fields behind these four; version 00 has no more.
@@ -19,11 +19,12 @@ _SHORT = 16
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A span of a trace: ids of 32 and 16 hex digits, and whether somebody records it."""
+    """A span of a trace: ids of 32 and 16 hex digits, whether somebody records it, and the span of which it is part."""
 
     trace_id: str
     span_id: str
     is_sampled: bool = False
+    parent_id: str = field(default="", compare=False)
 
     @property
     def short_id(self) -> str:
@@ -34,6 +35,10 @@ class Trace:
     def parent(self) -> str:
         """The `traceparent` of what this span causes."""
         return f"00-{self.trace_id}-{self.span_id}-{int(self.is_sampled):02x}"
+
+    def part(self) -> "Trace":
+        """Return a new span that is part of this one."""
+        return Trace(self.trace_id, secrets.token_hex(8), self.is_sampled, self.span_id)
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -49,12 +54,16 @@ def parse(traceparent: str) -> Trace | None:
     return Trace(found[2], found[3], bool(int(found[4], 16) & SAMPLED))
 
 
-def begin(traceparent: str = "") -> Trace:
-    """Return a new span: in the trace of the caller where it names one, else in a new trace."""
+def begin(traceparent: str = "", ratio: float = 0.0) -> Trace:
+    """Return a new span: in the trace of the caller where it names one, else in a new trace.
+
+    Whether a trace is recorded is its caller's to say; of new ones it is this share (0 to 1).
+    """
     caller = parse(traceparent)
-    if caller is None:
-        return Trace(secrets.token_hex(16), secrets.token_hex(8))
-    return Trace(caller.trace_id, secrets.token_hex(8), caller.is_sampled)
+    if caller is not None:
+        return caller.part()
+    trace_id = secrets.token_hex(16)
+    return Trace(trace_id, secrets.token_hex(8), int(trace_id[-_SHORT:], 16) < ratio * 2**64)
 
 
 def current() -> Trace | None:

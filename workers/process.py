@@ -24,6 +24,8 @@ from dag.store import Store
 from dag.trace import current_id
 from telemetry.listener import listen
 from telemetry.registry import new_registry
+from telemetry.span import NO_SPANS, Spans
+from telemetry.tracing import open_spans
 from telemetry.worker import WorkerMetrics
 from workers.action.action import Action
 from workers.action.registry import ACTIONS, UNDOS
@@ -51,14 +53,15 @@ def profile_folder(settings: WorkerSettings) -> Path | None:
     return Path(settings.profile_dir) if settings.profile_dir else None
 
 
-def register(app: Celery, runner: Runner) -> None:
+def register(app: Celery, runner: Runner, spans: Spans = NO_SPANS) -> None:
     """Make one Celery task of each action, under its own name, so that Flower shows what the DAG shows."""
     for action in ACTIONS:
 
         def step(*, _action: str = action, **message: Any) -> str:
             return runner.run(Step(run_of(message), _action, message["timeout"], current_id()))
 
-        app.task(step, name=action, base=NodeTask, throws=(StepFailed,), ignore_result=True, serializer="json")
+        words = {"throws": (StepFailed,), "spans": spans, "ignore_result": True, "serializer": "json"}
+        app.task(step, name=action, base=NodeTask, **words)
 
 
 def run_of(message: dict[str, Any]) -> Run:
@@ -78,14 +81,14 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
     registry = new_registry("worker")
-    metrics = WorkerMetrics(registry)
-    executor = Executor(ssh_options(settings.ssh), metrics)
+    metrics, spans = WorkerMetrics(registry), open_spans(settings.otel, "worker")
+    executor = Executor(ssh_options(settings.ssh), metrics, spans)
     folder = profile_folder(settings.worker)
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics))
+    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics), spans)
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
-    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
+    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder), spans)
     presence = Presence(name, settings, held)
     beating = Store(impatient)
     renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
@@ -96,6 +99,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     )
     _connect_signals(presence, ear, metrics)
     heartbeat.start()
+    spans.start()
     _watch(metrics, settings.worker, held, executor, heartbeat)
     health = WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining)
     listener = listen(settings.metrics, settings.metrics.worker_port, registry, health)
@@ -108,6 +112,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
         heartbeat.stop()
         held.cancel_all()
         executor.close()
+        spans.stop()
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:

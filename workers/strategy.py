@@ -5,8 +5,8 @@ dates; a node has none of these, and they cost more than all the rest. What Flow
 show of a node is the same: sent, received, started, succeeded or failed.
 """
 
-from collections.abc import Callable
-from time import monotonic
+from collections.abc import Callable, Iterator
+from time import monotonic, time
 from typing import Any
 
 import orjson
@@ -18,7 +18,8 @@ from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request
 
-from dag.trace import parse, scope
+from dag.trace import Trace, parse, scope
+from telemetry.span import NO_SPANS, Span, Spans
 from workers.message import SENT_AT, TRACEPARENT
 
 received_log = get_logger("celery.worker.strategy")
@@ -56,10 +57,31 @@ class NodeRequest(Request):
 
     def _run(self) -> tuple[int, Any, float]:
         """Run the node; return whether it failed, its answer or error, and the seconds that it took."""
-        with scope(self.trace):
-            return self._run_traced()
+        spans: Spans = self._task.spans
+        if self.trace is None or not spans.wants(self.trace):
+            with scope(self.trace):
+                return self._run_step()
+        attempt = self.trace.part()
+        run, began_at = attempt.part(), time()
+        with scope(run):
+            ended = self._run_step()
+        for span in self._attempt(attempt, run, began_at, ended):
+            spans.tell(span)
+        return ended
 
-    def _run_traced(self) -> tuple[int, Any, float]:
+    def _attempt(self, attempt: Trace, run: Trace, began_at: float, ended: tuple[int, Any, float]) -> Iterator[Span]:
+        """Yield the spans of an attempt: all of it from its dispatch on, its wait for this thread, its run here."""
+        has_failed, answer, _seconds = ended
+        now, sent_at = time(), min(self.sent_at or began_at, began_at)
+        names = ("task", "subtask", "host", "attempt", "inquiry")
+        attributes = {f"muster.{name}": self._kwargs[name] for name in names if self._kwargs.get(name) is not None}
+        attributes |= {"muster.worker": self._hostname, "muster.answer": "" if has_failed else str(answer)}
+        fault = f"{answer.exception}" if has_failed else ""
+        yield Span(attempt.part(), "queue", sent_at, began_at)
+        yield Span(run, "run", began_at, now, fault=fault)
+        yield Span(attempt, self.name, sent_at, now, "consumer", attributes, fault)
+
+    def _run_step(self) -> tuple[int, Any, float]:
         began = monotonic()
         try:
             answer = repr(self._task.run(*self._args, **self._kwargs))
@@ -75,6 +97,7 @@ class NodeTask(Task):
     """A Celery task of this strategy: no results, no retries, no rate limit."""
 
     abstract = True
+    spans: Spans = NO_SPANS
     Strategy = "workers.strategy:take_nodes"
 
 

@@ -1,20 +1,26 @@
 """What whoever watches a real Muster sees: one trace through all processes, metrics, health, dashboard, alerts."""
 
+import gzip
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
+from config.settings import MetricsSettings
 from dag.trace import begin
 from tests.openssh import OpenSshHosts
 from tests.stack import RunningStack
@@ -175,8 +181,6 @@ def test_dashboard_and_alerts_name_what_there_is(seen: Seen, expression: str) ->
 
 
 def test_the_sample_scrapes_where_processes_tell_by_themselves() -> None:
-    from config.settings import MetricsSettings
-
     plain = MetricsSettings()
     targets = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in SCRAPES}
     assert targets == {
@@ -206,28 +210,124 @@ def test_promtool_takes_rules_and_configuration(command: tuple[str, ...]) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_health_says_what_is_wrong_while_redis_is_away(openssh: OpenSshHosts, tmp_path: Path) -> None:
+class Collector(ThreadingHTTPServer):
+    """An OpenTelemetry collector that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Any]] = []
+        super().__init__(("127.0.0.1", 0), _Taker)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def of(self, trace_id: str) -> dict[str, list[tuple[str, Any]]]:
+        """The spans of a trace by name, each with the service that sent it."""
+        found: dict[str, list[tuple[str, Any]]] = {}
+        for service, span in self.spans:
+            if span.trace_id.hex() == trace_id:
+                found.setdefault(span.name, []).append((service, span))
+        return found
+
+
+class _Taker(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        sent = ExportTraceServiceRequest.FromString(body)
+        for resource in sent.resource_spans:
+            names = {pair.key: pair.value.string_value for pair in resource.resource.attributes}
+            spans = [span for scope in resource.scope_spans for span in scope.spans]
+            self.server.spans += [(names["service.name"], span) for span in spans]
+        self.send_response(200 if self.path == "/v1/traces" else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    found = Collector()
+    yield found
+    found.shutdown()
+    found.server_close()
+
+
+@pytest.fixture(scope="module")
+def traced(
+    collector: Collector, openssh: OpenSshHosts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
+    """A Muster of one worker that sends its spans."""
+    variables = {
+        "MUSTER_OTEL_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "MUSTER_SSH_KEY_FILE": str(openssh.key_path),
+        "MUSTER_SSH_KNOWN_HOSTS": str(openssh.known_hosts_path),
+    }
+    running = RunningStack(tmp_path_factory.mktemp("traced") / "data", ["--workers", "1"], variables).start()
+    yield running
+    running.stop()
+
+
+def test_a_collector_gets_the_spans_from_the_call_to_the_host(
+    traced: RunningStack, collector: Collector, openssh: OpenSshHosts
+) -> None:
+    host_ids = traced.enrol(openssh.inventory()[:2])
+    caller = replace(begin(), is_sampled=True)
+    answer = traced.http.post(
+        "/compute/hosts/batchRestartAgents", json={"hostIds": host_ids}, headers={"traceparent": caller.parent}
+    ).json()
+    task = traced.follow(answer["data"]["id"])
+    steps = [node for node in task["subtasks"] if node["name"] != "Wait node"]
+    found = until(lambda: len((spans := collector.of(caller.trace_id)).get("run", ())) == len(steps) and spans)
+    assert isinstance(found, dict)
+    [(api, call)] = found["POST /compute/hosts/batchRestartAgents"]
+    [(_, submit)] = found["submit"]
+    assert (api, call.parent_span_id.hex(), submit.parent_span_id) == ("muster-api", caller.span_id, call.span_id)
+    actions = {"agent.prepare", "proxy.restart", "agent.stop", "agent.start", "agent.finish"}
+    attempts = {span.span_id: span for name in actions for _service, span in found[name]}
+    assert {service for name in actions for service, _span in found[name]} == {"muster-worker"}
+    assert {span.parent_span_id for span in attempts.values()} == {call.span_id}
+    pairs = [pair for attempt in attempts.values() for pair in attempt.attributes if pair.key == "muster.subtask"]
+    assert sorted(pair.value.int_value for pair in pairs) == sorted(step["id"] for step in steps)
+    runs = {span.span_id: span for _service, span in found["run"]}
+    assert {span.parent_span_id for span in runs.values()} == set(attempts)
+    assert {span.parent_span_id for _service, span in found["queue"]} == set(attempts)
+    for _service, ssh in found["ssh"]:
+        run = runs[ssh.parent_span_id]
+        attempt = attempts[run.parent_span_id]
+        assert call.start_time_unix_nano < attempt.start_time_unix_nano <= run.start_time_unix_nano
+        assert run.start_time_unix_nano < ssh.start_time_unix_nano < ssh.end_time_unix_nano < run.end_time_unix_nano
+    assert len(found["ssh"]) == len(steps)
+
+
+def test_a_trace_that_its_caller_does_not_record_is_sent_to_nobody(traced: RunningStack, collector: Collector) -> None:
+    silent, told = begin(), replace(begin(), is_sampled=True)
+    for trace in (silent, told):
+        assert traced.http.get("/tasks/instances", headers={"traceparent": trace.parent}).status_code == 200
+    until(lambda: collector.of(told.trace_id))
+    assert collector.of(silent.trace_id) == {}
+
+
+def test_health_says_what_is_wrong_while_redis_is_away(traced: RunningStack) -> None:
     """Valkey is stopped (SIGSTOP): nothing is ready, all live, and metrics come in time all the same."""
-    stack = RunningStack(tmp_path / "data", ["--hosts", "0", "--workers", "1"]).start()
-    urls: dict[str, str] = stack.ready["metrics"]
-    [valkey] = [pid for pid, args in stack.children().items() if "valkey-server" in args]
+    urls: dict[str, str] = traced.ready["metrics"]
+    [valkey] = [pid for pid, args in traced.children().items() if "valkey-server" in args]
 
     def told(path: str) -> dict[str, tuple[int, dict[str, Any]]]:
         answers = {name: httpx.get(url + path, trust_env=False, timeout=9) for name, url in urls.items()}
         return {name: (answer.status_code, answer.json()["checks"]) for name, answer in answers.items()}
 
+    assert sorted(urls) == ["api", "scheduler", "worker-1"]
+    assert all(status == 200 for status, _checks in told("/readyz").values())
+    os.kill(valkey, signal.SIGSTOP)
     try:
-        assert sorted(urls) == ["api", "scheduler", "worker-1"]
-        assert all(status == 200 for status, _checks in told("/readyz").values())
-        os.kill(valkey, signal.SIGSTOP)
-        try:
-            for status, checks in told("/readyz").values():
-                assert status == 503
-                assert checks["redis"].startswith(("Redis can't be reached", "No answer within 2 s"))
-            assert all(status == 200 for status, _checks in told("/healthz").values())
-            assert Seen({"scheduler": urls["scheduler"]}).values["muster_store_up"] == 0
-        finally:
-            os.kill(valkey, signal.SIGCONT)
-        until(lambda: all(status == 200 for status, _checks in told("/readyz").values()), 20)
+        for status, checks in told("/readyz").values():
+            assert status == 503
+            assert checks["redis"].startswith(("Redis can't be reached", "No answer within 2 s"))
+        assert all(status == 200 for status, _checks in told("/healthz").values())
+        assert Seen({"scheduler": urls["scheduler"]}).values["muster_store_up"] == 0
     finally:
-        stack.stop()
+        os.kill(valkey, signal.SIGCONT)
+    until(lambda: all(status == 200 for status, _checks in told("/readyz").values()), 20)

@@ -10,6 +10,8 @@ from paramiko import Channel
 from paramiko.ssh_exception import SSHException
 
 from dag.host import Host
+from dag.trace import current
+from telemetry.span import NO_SPANS, Attribute, Span, Spans
 from telemetry.worker import WorkerMetrics
 from workers.remote.error import ConnectionLost, RemoteCancelled, RemoteError, RemoteTimeout
 from workers.remote.login import Login
@@ -39,8 +41,8 @@ class Completed:
 class Executor:
     """Runs scripts over kept connections; used by all threads of a worker."""
 
-    def __init__(self, options: SshOptions, metrics: WorkerMetrics | None = None) -> None:
-        self._user = options.user
+    def __init__(self, options: SshOptions, metrics: WorkerMetrics | None = None, spans: Spans = NO_SPANS) -> None:
+        self._user, self._spans = options.user, spans
         self._metrics = metrics or WorkerMetrics()
         self._pool = Pool(options, Login(options), self._metrics)
 
@@ -61,10 +63,10 @@ class Executor:
             with self._pool.lend(host) as (connection, kept):
                 channel = _session(connection, host, kept)
                 if channel:
-                    return self._measured(_Session(channel, host, ends_at, cancelled), script, other)
+                    return self._measured(_Session(channel, host, ends_at, cancelled), script, other, host)
             # What was kept open had died unnoticed. Nothing was sent yet, so the next one is tried.
 
-    def _measured(self, session: "_Session", script: str, run_as: str) -> Completed:
+    def _measured(self, session: "_Session", script: str, run_as: str, host: Host) -> Completed:
         began, outcome = time.monotonic(), "ended"
         try:
             return session.run(script, run_as)
@@ -72,7 +74,20 @@ class Executor:
             outcome = OUTCOMES[type(error)]
             raise
         finally:
-            self._metrics.commanded(outcome, time.monotonic() - began)
+            seconds = time.monotonic() - began
+            self._metrics.commanded(outcome, seconds)
+            self._trace(host, outcome, seconds)
+
+    def _trace(self, host: Host, outcome: str, seconds: float) -> None:
+        trace = current()
+        if trace and self._spans.wants(trace):
+            attributes: dict[str, Attribute] = {
+                "server.address": host.address,
+                "server.port": host.ssh_port,
+                "muster.outcome": outcome,
+            }
+            fault, now = "" if outcome == "ended" else outcome, time.time()
+            self._spans.tell(Span(trace.part(), "ssh", now - seconds, now, "client", attributes, fault))
 
     @property
     def open_connections(self) -> int:
