@@ -85,6 +85,7 @@ class Stack:
         self.data, self._options, self._loaded = data, options, loaded
         self._supervisor = Supervisor(data.logs, note)
         self._settings = loaded.settings
+        self._metrics: dict[str, str] = {}
 
     def start(self) -> Ready:
         """Start everything and return when all of it serves and all hosts are enrolled.
@@ -142,6 +143,7 @@ class Stack:
             state.flower_port = free_port(host)
         state.fleet_port = state.fleet_port or free_port(address_of(1))
         state.password = self._settings.api.admin_password or state.password
+        self._metrics = self._choose_metrics()
         self.data.save()
 
     def _port(self, section: str, asked: int | None, kept: int, what: str, option: str) -> int:
@@ -168,18 +170,18 @@ class Stack:
             user=self._settings.api.admin_user,
             password=state.password,
             redis=server.url,
-            metrics=self._metrics_urls(),
+            metrics=self._metrics,
         )
 
-    def _metrics_urls(self) -> dict[str, str]:
-        """Choose where each process tells its metrics: as far as they are free, the ports that it would take itself."""
-        settings, found = self._settings.metrics, dict[str, str]()
+    def _choose_metrics(self) -> dict[str, str]:
+        """Choose where each process tells its metrics: where it did at the last start, else where it does by itself."""
+        settings, kept, found = self._settings.metrics, self.data.state.metrics_ports, dict[str, str]()
         firsts = {"api": settings.api_port, "scheduler": settings.scheduler_port}
         firsts |= dict.fromkeys(self._workers(), settings.worker_port)
         taken: set[int] = set()
         for name, first in firsts.items() if settings.host else ():
-            liked = [at for at in range(first, first + PORTS) if at not in taken] if first else []
-            port = choose(settings.host, liked)
+            liked = [kept.get(name, 0), *(range(first, first + PORTS) if first else ())]
+            port = kept[name] = choose(settings.host, [at for at in liked if at not in taken])
             taken.add(port)
             found[name] = f"http://{reachable(settings.host)}:{port}"
         return found

@@ -20,6 +20,7 @@ from dag.graph import Graph
 from dag.hearing import Hearing
 from dag.host import Host
 from dag.observer import Observer
+from dag.outage import Outage
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster, Worker
 from dag.shard import shard_of
@@ -95,7 +96,6 @@ class SchedulerLimits:
 # What is known of a task; asked once in a pass, never kept: a server that lost its data gives out its ids again.
 TaskLookup = Callable[[int], TaskInfo | None]
 
-COMPLAIN_SECONDS = 30.0
 # While messages stand in its queue, a node that is not begun is looked for only so often.
 QUEUED_SECONDS = 30.0
 # A task stands in several lists.
@@ -116,31 +116,6 @@ class Every:
         if now >= self._next:
             self._next = now + self._seconds
             self._step()
-
-
-class Outage:
-    """Tells of an outage at once, again every `COMPLAIN_SECONDS` and when its reason changes, and of its end."""
-
-    def __init__(self) -> None:
-        self._reason, self._again = "", 0.0
-
-    @property
-    def reason(self) -> str:
-        """Why nothing goes on, "" where all does."""
-        return self._reason
-
-    def goes_on(self, error: StoreUnavailable) -> None:
-        """Log the reason, unless it was logged a moment ago."""
-        now = time.monotonic()
-        if str(error) != self._reason or now >= self._again:
-            log.error("waiting for Redis: %s", error)
-            self._reason, self._again = str(error), now + COMPLAIN_SECONDS
-
-    def is_over(self) -> None:
-        """Log that work goes on, where it had stopped."""
-        if self._reason:
-            log.warning("Redis is back")
-            self._reason = ""
 
 
 class Scheduler:

@@ -6,8 +6,7 @@ call opens a span of its own in the trace that its caller names, or in a new one
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -82,11 +81,21 @@ def enter(trace: Trace | None) -> None:
     _current.set(trace)
 
 
-@contextmanager
-def scope(trace: Trace | None = None) -> Iterator[None]:
+class _Scope:
+    """A block; not a generator, which takes three times as long: each node enters two."""
+
+    __slots__ = ("_token", "_trace")
+
+    def __init__(self, trace: Trace | None) -> None:
+        self._trace = trace
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._trace)
+
+    def __exit__(self, *_error: object) -> None:
+        _current.reset(self._token)
+
+
+def scope(trace: Trace | None = None) -> AbstractContextManager[None]:
     """Work for a trace inside the block, and for what it was before after it."""
-    token = _current.set(trace)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return _Scope(trace)

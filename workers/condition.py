@@ -1,15 +1,22 @@
-"""How a worker is: what its listener tells of it."""
+"""What a worker tells of itself: its metrics, its health, its spans."""
 
 import time
 from collections.abc import Callable
 
+from config.settings import Settings
 from dag.error import StoreUnavailable
 from dag.roster import Roster
 from dag.store import Store
 from telemetry.health import STUCK_SECONDS, Health, answering, turning
+from telemetry.listener import Listener, listen
+from telemetry.registry import new_registry
+from telemetry.tracing import open_spans
+from telemetry.worker import WorkerMetrics
 from workers.broker import QueueLengths
 from workers.ear import Ear
 from workers.heartbeat import Heartbeat
+from workers.held import HeldRuns
+from workers.remote.executor import Executor
 
 
 class WorkerHealth:
@@ -58,3 +65,36 @@ class WorkerHealth:
         if not mine:
             return "The worker is not in the roster."
         return "The worker does not consume: it is not connected to the broker." if mine[0].draining else ""
+
+
+class Telling:
+    """Where one worker process tells what it does, and how it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._registry = new_registry("worker")
+        self.metrics = WorkerMetrics(self._registry)
+        self.spans = open_spans(settings.otel, "worker")
+        self._listener: Listener | None = None
+
+    def watch(self, held: HeldRuns, executor: Executor, heartbeat: Heartbeat) -> None:
+        """Tell in gauges what these keep anyway."""
+        watch, threads = self.metrics.watch, self._settings.worker.threads
+        watch("muster_worker_nodes_running", "Nodes that this worker runs now.", lambda: held.busy)
+        watch("muster_worker_threads", "Nodes that it can run at once.", lambda: threads)
+        text = "SSH connections open, idle ones included."
+        watch("muster_ssh_connections", text, lambda: executor.open_connections)
+        text = "For how long its leases have not been renewed; the heartbeat does it once a second."
+        watch("muster_worker_heartbeat_age_seconds", text, lambda: time.monotonic() - heartbeat.renewed_at)
+
+    def start(self, health: Health) -> None:
+        """Begin to listen, and to send spans."""
+        settings = self._settings.metrics
+        self.spans.start()
+        self._listener = listen(settings, settings.worker_port, self._registry, health)
+
+    def stop(self) -> None:
+        """Close the port, and send the last spans."""
+        if self._listener:
+            self._listener.stop()
+        self.spans.stop()

@@ -22,16 +22,13 @@ from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
 from dag.trace import current_id
-from telemetry.listener import listen
-from telemetry.registry import new_registry
 from telemetry.span import NO_SPANS, Spans
-from telemetry.tracing import open_spans
 from telemetry.worker import WorkerMetrics
 from workers.action.action import Action
 from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
-from workers.condition import WorkerHealth
+from workers.condition import Telling, WorkerHealth
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
@@ -80,8 +77,8 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     store = Store(redis)
     leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
-    registry = new_registry("worker")
-    metrics, spans = WorkerMetrics(registry), open_spans(settings.otel, "worker")
+    telling = Telling(settings)
+    metrics, spans = telling.metrics, telling.spans
     executor = Executor(ssh_options(settings.ssh), metrics, spans)
     folder = profile_folder(settings.worker)
     app = create_celery(settings)
@@ -98,21 +95,17 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
         QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
     )
     _connect_signals(presence, ear, metrics)
+    telling.watch(held, executor, heartbeat)
     heartbeat.start()
-    spans.start()
-    _watch(metrics, settings.worker, held, executor, heartbeat)
-    health = WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining)
-    listener = listen(settings.metrics, settings.metrics.worker_port, registry, health)
+    telling.start(WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining))
     try:
         _create_worker(app, name, settings.worker.threads).start()
     finally:
-        if listener:
-            listener.stop()
         ear.stop()
         heartbeat.stop()
         held.cancel_all()
         executor.close()
-        spans.stop()
+        telling.stop()
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:
@@ -129,18 +122,6 @@ def _create_worker(app: Celery, name: str, threads: int) -> Any:
         task_events=True,
         quiet=True,
     )
-
-
-def _watch(
-    metrics: WorkerMetrics, settings: WorkerSettings, held: HeldRuns, executor: Executor, heartbeat: Heartbeat
-) -> None:
-    """Tell in gauges what others keep anyway."""
-    metrics.watch("muster_worker_nodes_running", "Nodes that this worker runs now.", lambda: held.busy)
-    metrics.watch("muster_worker_threads", "Nodes that it can run at once.", lambda: settings.threads)
-    text = "SSH connections open, idle ones included."
-    metrics.watch("muster_ssh_connections", text, lambda: executor.open_connections)
-    text = "For how long its leases have not been renewed; the heartbeat does it once a second."
-    metrics.watch("muster_worker_heartbeat_age_seconds", text, lambda: time.monotonic() - heartbeat.renewed_at)
 
 
 def _connect_signals(presence: "Presence", ear: Ear, metrics: WorkerMetrics) -> None:
