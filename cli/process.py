@@ -174,8 +174,13 @@ def run_scheduler(settings: Settings) -> None:
     registry.register(StoreCollector(store, lengths.of))
     alive = {"loop": turning(lambda: scheduler.turned_at, "The scheduler's loop")}
     ready = {"redis": answering(store.ping), "broker": answering(lengths.ask), "loop": lambda: scheduler.fault}
-    listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
-    run_until_signal(scheduler.run)
+
+    def work(stop: threading.Event) -> None:
+        # Here: a thread that was made before the signals were blocked would take them, and end the process.
+        listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
+        scheduler.run(stop)
+
+    run_until_signal(work)
 
 
 def run_until_signal(work: Callable[[threading.Event], None]) -> None:
