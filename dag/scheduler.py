@@ -297,11 +297,11 @@ class Scheduler:
 
         for task_id, offset, attempt in self._hand.due(limit=1000):
             with scope():
-                self._look_after(lookup(task_id), (task_id, offset, attempt), waiting)
+                self._look_after(lookup, (task_id, offset, attempt), waiting)
 
-    def _look_after(self, task: TaskInfo | None, run: tuple[int, int, int], waiting: Callable[[str], int]) -> None:
+    def _look_after(self, lookup: TaskLookup, run: tuple[int, int, int], waiting: Callable[[str], int]) -> None:
         try:
-            if task:
+            if task := lookup(run[0]):
                 enter(parse(task.traceparent))
                 self._expire(task, *run[1:], waiting)
             else:

@@ -9,6 +9,7 @@ import secrets
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SAMPLED = 1
 # Later versions may add fields behind these four; version 00 has no more.
@@ -43,6 +44,7 @@ class Trace:
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
+@lru_cache(maxsize=1024)
 def parse(traceparent: str) -> Trace | None:
     """Return the span that a `traceparent` names; None where it is malformed, which is to be ignored (W3C, 3.2.2)."""
     found = _PARENT.fullmatch(traceparent)

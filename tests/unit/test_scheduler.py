@@ -464,7 +464,7 @@ class Traces(logging.Filter):
 
 def test_what_it_logs_of_a_task_has_the_trace_of_the_call(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     trace, told = begin(), Traces()
-    names = {"creator": "c", "executor": "e", "trace_id": trace.trace_id, "traceparent": trace.parent}
+    names: Any = {"creator": "c", "executor": "e", "trace_id": trace.trace_id, "traceparent": trace.parent}
     bench.store.submit(BATCH_RESTART, bench.hosts[:1], **names)
     scheduler = bench.scheduler()
     with scope(), caplog.at_level(logging.DEBUG, "dag.scheduler"), caplog.filtering(told):
