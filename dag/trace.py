@@ -44,9 +44,8 @@ class Trace:
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
-@lru_cache(maxsize=1024)
-def parse(traceparent: str) -> Trace | None:
-    """Return the span that a `traceparent` names; None where it is malformed, which is to be ignored (W3C, 3.2.2)."""
+def read(traceparent: str) -> Trace | None:
+    """Return the span that a caller names; None where it is malformed, which is to be ignored (W3C, 3.2.2)."""
     found = _PARENT.fullmatch(traceparent)
     if found is None or found[1] == "ff" or (found[1] == "00" and found[5] is not None):
         return None
@@ -55,12 +54,16 @@ def parse(traceparent: str) -> Trace | None:
     return Trace(found[2], found[3], bool(int(found[4], 16) & SAMPLED))
 
 
+# For what we have written ourselves: all nodes of a task come with the same one.
+parse = lru_cache(maxsize=1024)(read)
+
+
 def begin(traceparent: str = "", ratio: float = 0.0) -> Trace:
     """Return a new span: in the trace of the caller where it names one, else in a new trace.
 
     Whether a trace is recorded is its caller's to say; of new ones it is this share (0 to 1).
     """
-    caller = parse(traceparent)
+    caller = read(traceparent)
     if caller is not None:
         return caller.part()
     trace_id = secrets.token_hex(16)
