@@ -14,6 +14,7 @@ demo: $(READY)
 
 test: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter
+	@sh deploy/install-packages.sh promtool || echo "without promtool the rules for Prometheus are checked for less"
 	$(VENV)/bin/python -m pytest
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).
@@ -62,12 +63,12 @@ $(READY): pyproject.toml constraints.txt
 		else echo "Python's venv module is missing. Install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	@test -x $(VENV)/bin/pip || { echo "Making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing into $(VENV)"
-	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,otel]'
 	@touch $@
 
 $(VENV)/.bench: $(READY)
 	@echo "Installing the peers that are measured beside Muster" >&2
-	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]' >&2
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,otel,bench]' >&2
 	@touch $@
 
 # pyinfra wants an older paramiko than Fabric's, hence a venv of its own.

@@ -5,7 +5,7 @@ from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
-from api import envelope, error, trail
+from api import call, envelope, error, trail
 from api.access import open_access
 from api.codec import OrjsonProvider
 from api.conditional import CACHED, PUBLIC
@@ -29,6 +29,8 @@ from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
+from telemetry.call import CallMetrics
+from telemetry.span import NO_SPANS, Spans
 
 # JSON beyond a packet's size, also where it is sent in parts; streams of events are not held up by it. Of the 23 MB of
 # a task of 10,000 hosts zstd makes 0.3 MB in 10 ms, gzip 1.1 MB in 45 ms (level 6: 0.9 MB in 100 ms).
@@ -57,18 +59,29 @@ class IdConverter(IntegerConverter):
     regex = "[0-9]{1,19}"
 
 
-def create_app(store: Store, registry: HostRegistry, users: UserStore, settings: Settings) -> Flask:
+def create_app(
+    store: Store,
+    registry: HostRegistry,
+    users: UserStore,
+    settings: Settings,
+    metrics: CallMetrics | None = None,
+    spans: Spans = NO_SPANS,
+) -> Flask:
     """Return the app; every call of the contract answers with and without the prefix `/api/v2`."""
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
     app.config.update(COMPRESSION)
     access, watch = open_access(users, settings.api), Watch(store, registry, settings.api)
     followers = Followers(store, settings.api.streams)
-    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers)
+    metrics = metrics or CallMetrics()
+    metrics.watch_streams(lambda: followers.count)
+    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers, metrics, spans)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False
     app.before_request(envelope.open_call)
+    # The last one, for Flask calls them from the end: it sees the answer as it is sent.
+    app.after_request(call.record)
     app.after_request(_guard_answer)
     app.after_request(trail.record)
     Compress(app)

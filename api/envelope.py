@@ -1,17 +1,17 @@
 """The envelope of every answer, as the contract's "Paths and the envelope" has it."""
 
 import os
-import secrets
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response, current_app, g
+from flask import Response, current_app, g, request
 
 from api import instant
 from api.service import services
+from dag import trace
 
 # Each path of the contract is there with it and without.
 PREFIX = "/api/v2"
@@ -44,9 +44,15 @@ class Refusal:
 
 
 def open_call() -> None:
-    """Note when the call came and give it a trace id of 16 hex digits."""
+    """Note when the call came, and open its span in the caller's trace (`traceparent`) or in a new one.
+
+    `g.trace_id` are the 16 hex digits that the contract wants: the last ones of the trace id, which so find the
+    lines of all logs.
+    """
     g.began = time.perf_counter()
-    g.trace_id = secrets.token_hex(8)
+    g.trace = trace.begin(request.headers.get("traceparent", ""), services().spans.ratio)
+    g.trace_id = g.trace.short_id
+    trace.enter(g.trace)
 
 
 def server_name() -> str:

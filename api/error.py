@@ -313,7 +313,7 @@ def _answer(error: Exception) -> Response | HTTPException:
         open_call()
     refused = g.refusal = refusal(error)
     facts = {
-        "trace_id": g.trace_id,
+        "trace_id": g.trace.trace_id,
         "method": request.method,
         "path": shorten(request.path),
         "status": refused.status,

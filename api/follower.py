@@ -31,6 +31,12 @@ class Followers:
         self._places = threading.BoundedSemaphore(most)
         self._feeds: dict[int, Feed] = {}
         self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many follow a task now."""
+        return self._count
 
     def join(self, task_id: int, last_id: str) -> "Follower":
         """Return a follower of the task, whose last event was `last_id` ("": none); it must leave in the end.
@@ -58,12 +64,14 @@ class Followers:
                 threading.Thread(target=feed.run, name=f"feed-{task_id}", daemon=True).start()
             else:
                 feed.followers += 1
+            self._count += 1
             return feed
 
     def leave(self, task_id: int, feed: Feed) -> None:
         """Give the place of a follower of this feed free; one that nobody follows ends."""
         with self._lock:
             feed.followers -= 1
+            self._count -= 1
             if not feed.followers and self._feeds.get(task_id) is feed:
                 del self._feeds[task_id]
         self._places.release()

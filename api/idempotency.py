@@ -48,8 +48,8 @@ def claim() -> Claim | None:
 
 
 def mark(response: Response, task_id: int) -> Response:
-    """Say in a header where the task was made by an earlier call with the same key: it has that one's trace id."""
-    if IDEMPOTENCY_KEY in request.headers and services().store.trace_of(task_id) != g.trace_id:
+    """Say in a header where the task was made by an earlier call with the same key: it has that one's span."""
+    if IDEMPOTENCY_KEY in request.headers and services().store.traceparent_of(task_id) != g.trace.parent:
         response.headers["Idempotency-Replayed"] = "true"
     return response
 

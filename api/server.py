@@ -47,6 +47,12 @@ class LimitedWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._limits: dict[TConn, TimeLimit] = {}
         self._limits_lock = threading.Lock()
+        self._turned_at = time.monotonic()
+
+    @property
+    def turned_at(self) -> float:
+        """When its main thread, which takes connections, last was there (s, monotonic); it is once a second."""
+        return self._turned_at
 
     def handle(self, conn: TConn) -> Any:
         """Answer one request of the connection, in a thread of the pool."""
@@ -68,7 +74,7 @@ class LimitedWorker(ThreadWorker):
     def notify(self) -> None:
         """Tell the arbiter that this process lives; called by the main thread at least once a second."""
         super().notify()
-        now = time.monotonic()
+        now = self._turned_at = time.monotonic()
         with self._limits_lock:
             for conn in [conn for conn, limit in self._limits.items() if limit.until < now]:
                 # It may be closed already. The thread that answers it takes it off the list.
@@ -102,12 +108,13 @@ def serve(
     *,
     timeout_seconds: int = 60,
     on_ready: Callable[[], None] | None = None,
+    on_start: Callable[[LimitedWorker], None] | None = None,
 ) -> None:
     """Answer calls until SIGTERM or SIGINT, then finish what runs within 3 s and exit the process.
 
     Call it in the main thread of a process that has no other threads yet (it forks one worker); `on_ready` is
-    called once the port listens. Gunicorn logs warnings and errors to stderr, and no calls. A request that takes longer
-    than `timeout_seconds` loses its connection within a second.
+    called once the port listens, `on_start` in the process that answers. Gunicorn logs warnings and errors to stderr,
+    and no calls. A request that takes longer than `timeout_seconds` loses its connection within a second.
     """
     options = {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
@@ -126,4 +133,6 @@ def serve(
     }
     if on_ready is not None:
         options["when_ready"] = lambda _arbiter: on_ready()
+    if on_start is not None:
+        options["post_worker_init"] = on_start
     Server(app, options).run()

@@ -12,13 +12,15 @@ from api.watch import Watch
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
+from telemetry.call import CallMetrics
+from telemetry.span import Spans
 
 NAME = "muster"
 
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, the settings of one app, who waits and follows."""
+    """The tasks, the hosts, the users, who may call, the settings of one app, who waits, who follows, counters."""
 
     store: Store
     registry: HostRegistry
@@ -27,6 +29,8 @@ class Services:
     settings: Settings
     watch: Watch
     followers: Followers
+    metrics: CallMetrics
+    spans: Spans
 
 
 def services() -> Services:

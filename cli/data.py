@@ -17,13 +17,14 @@ DEFAULT = Path(".muster")
 
 @dataclass
 class State:
-    """Ports (0: none yet), passwords and the API's secret key of a stack."""
+    """Ports (0: none yet; of metrics by process), passwords and the API's secret key of a stack."""
 
     hosts: int = 0
     redis_port: int = 0
     api_port: int = 0
     flower_port: int = 0
     fleet_port: int = 0
+    metrics_ports: dict[str, int] = field(default_factory=dict)
     redis_password: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18), repr=False)
     secret_key: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)

@@ -106,8 +106,9 @@ def _options(
 def _run(process: Callable[[Settings], None]) -> None:
     from cli.log import configure_logging
 
-    configure_logging()
-    process(load().settings)
+    settings = load().settings
+    configure_logging(settings.log)
+    process(settings)
 
 
 @app.command(epilog="Example: MUSTER_REDIS_URL=redis://:secret@10.0.0.5:6379/0 muster api")

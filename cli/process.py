@@ -1,5 +1,6 @@
 """Wires the processes of Muster: settings in, a process that runs until it is told to stop."""
 
+import atexit
 import os
 import secrets
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
+from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
@@ -17,17 +19,26 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.retry import Retry
 
 from api.app import create_app
-from api.server import serve
+from api.server import LimitedWorker, is_ending, serve
 from api.user import IllegalUser, Role, UserExists, UserStore
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
-from config.settings import ApiSettings, Settings
+from config.settings import ApiSettings, MetricsSettings, Settings
 from dag.registry import HostRegistry
 from dag.roster import Roster
 from dag.scheduler import Scheduler, SchedulerLimits
 from dag.store import Store
+from telemetry.call import CallMetrics
+from telemetry.health import Health, answering, turning
+from telemetry.listener import listen
+from telemetry.registry import new_registry
+from telemetry.scheduler import SchedulerMetrics
+from telemetry.span import Spans
+from telemetry.store import StoreCollector
+from telemetry.tracing import open_spans
 from workers.action.action import Action
 from workers.app import create_celery
+from workers.broker import QueueLengths
 from workers.publisher import CeleryPublisher
 
 POLL_SECONDS = 0.5
@@ -100,7 +111,9 @@ def run_api(settings: Settings) -> None:
     redis = open_redis(settings)
     users = UserStore(redis)
     make_first_user(users, api)
-    app = create_app(Store(redis), HostRegistry(redis), users, settings)
+    store, registry = Store(redis), new_registry("api")
+    spans = open_spans(settings.otel, "api")
+    app = create_app(store, HostRegistry(redis), users, settings, CallMetrics(registry), spans)
     url = f"http://{reachable(api.host)}:{port}"
     serve(
         app,
@@ -109,7 +122,22 @@ def run_api(settings: Settings) -> None:
         api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
+        on_start=lambda worker: _start_telling(worker, settings.metrics, registry, store, spans),
     )
+
+
+def _start_telling(
+    worker: LimitedWorker, settings: MetricsSettings, registry: CollectorRegistry, store: Store, spans: Spans
+) -> None:
+    """Tell how the API is; called in the process that gunicorn has forked to answer."""
+    spans.start()
+    atexit.register(spans.stop)
+    alive = {"connections": turning(lambda: worker.turned_at, "The thread that takes connections")}
+    ready = {
+        "redis": answering(store.ping),
+        "stopping": lambda: "The API was told to stop." if is_ending() else "",
+    }
+    listen(settings, settings.api_port, registry, Health(alive, ready))
 
 
 def make_first_user(users: UserStore, api: ApiSettings) -> None:
@@ -132,16 +160,27 @@ def make_first_user(users: UserStore, api: ApiSettings) -> None:
 def run_scheduler(settings: Settings) -> None:
     """Schedule until SIGTERM or SIGINT; ends within about a second."""
     redis = open_redis(settings)
-    store = Store(redis)
+    store, app, registry = Store(redis), create_celery(settings), new_registry("scheduler")
     scheduler = Scheduler(
         store,
         HostRegistry(redis),
         Roster(store),
-        CeleryPublisher(create_celery(settings)),
+        CeleryPublisher(app),
         f"scheduler-{os.getpid()}@{socket.gethostname()}",
         limits(settings),
+        SchedulerMetrics(registry),
     )
-    run_until_signal(scheduler.run)
+    lengths = QueueLengths(app)
+    registry.register(StoreCollector(store, lengths.of))
+    alive = {"loop": turning(lambda: scheduler.turned_at, "The scheduler's loop")}
+    ready = {"redis": answering(store.ping), "broker": answering(lengths.ask), "loop": lambda: scheduler.fault}
+
+    def work(stop: threading.Event) -> None:
+        # Here: a thread that was made before the signals were blocked would take them, and end the process.
+        listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
+        scheduler.run(stop)
+
+    run_until_signal(work)
 
 
 def run_until_signal(work: Callable[[threading.Event], None]) -> None:

@@ -28,6 +28,7 @@ from dag.shard import shards
 from dag.store import Store
 from deploy.fleet.fleet import address_of, load_or_create_key
 from deploy.fleet.leftovers import end_processes
+from telemetry.listener import PORTS
 
 START_SECONDS = 30.0
 # A demo host needs about 50 ms of a processor to start its agent.
@@ -55,15 +56,21 @@ class Ready:
     user: str
     password: str = field(repr=False)
     redis: str = field(repr=False)
+    metrics: dict[str, str] = field(default_factory=dict)
 
     def text(self, data: Path) -> str:
         """Say it to people."""
         return (
             f"API     {self.api}/api/v2  user {self.user}, password {self.password}\n"
             f"Flower  {self.flower}  the same user and password\n"
+            f"Metrics {self._metrics_text()}\n"
             f"Data    {data}  (logs in {data / 'log'})\n"
             "Ctrl-C stops everything."
         )
+
+    def _metrics_text(self) -> str:
+        told = [f"{url}/metrics ({name})" for name, url in self.metrics.items()]
+        return ", ".join(told) or "none (metrics.host is empty)"
 
 
 def tell(text: str) -> None:
@@ -78,6 +85,7 @@ class Stack:
         self.data, self._options, self._loaded = data, options, loaded
         self._supervisor = Supervisor(data.logs, note)
         self._settings = loaded.settings
+        self._metrics: dict[str, str] = {}
 
     def start(self) -> Ready:
         """Start everything and return when all of it serves and all hosts are enrolled.
@@ -135,6 +143,7 @@ class Stack:
             state.flower_port = free_port(host)
         state.fleet_port = state.fleet_port or free_port(address_of(1))
         state.password = self._settings.api.admin_password or state.password
+        self._metrics = self._choose_metrics()
         self.data.save()
 
     def _port(self, section: str, asked: int | None, kept: int, what: str, option: str) -> int:
@@ -161,7 +170,21 @@ class Stack:
             user=self._settings.api.admin_user,
             password=state.password,
             redis=server.url,
+            metrics=self._metrics,
         )
+
+    def _choose_metrics(self) -> dict[str, str]:
+        """Choose where each process tells its metrics: where it did at the last start, else where it does by itself."""
+        settings, kept, found = self._settings.metrics, self.data.state.metrics_ports, dict[str, str]()
+        firsts = {"api": settings.api_port, "scheduler": settings.scheduler_port}
+        firsts |= dict.fromkeys(self._workers(), settings.worker_port)
+        taken: set[int] = set()
+        for name, first in firsts.items() if settings.host else ():
+            liked = [kept.get(name, 0), *(range(first, first + PORTS) if first else ())]
+            port = kept[name] = choose(settings.host, [at for at in liked if at not in taken])
+            taken.add(port)
+            found[name] = f"http://{reachable(settings.host)}:{port}"
+        return found
 
     def _ensure_user(self, ready: Ready) -> None:
         # Also when the data outlived the password, or the other way round.
@@ -177,13 +200,15 @@ class Stack:
             self._supervisor.start(self._fleet())
         # The key of what is encrypted in Redis goes to the API alone.
         secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
-        self._supervisor.start(Program("api", muster("api"), {**environment, **secret}))
-        self._supervisor.start(Program("scheduler", muster("scheduler"), environment))
+        ports = {name: {_port_variable(name): url.rpartition(":")[2]} for name, url in ready.metrics.items()}
+        self._supervisor.start(Program("api", muster("api"), {**environment, **secret, **ports.get("api", {})}))
+        own = {**environment, **ports.get("scheduler", {})}
+        self._supervisor.start(Program("scheduler", muster("scheduler"), own))
         back = BACKGROUND_NICENESS
         self._supervisor.start(Program("flower", muster("flower"), environment, niceness=back))
         for name in self._workers():
-            worker = Program(name, muster("worker"), environment, insist=signal.SIGTERM, niceness=back)
-            self._supervisor.start(worker)
+            own = {**environment, **ports.get(name, {})}
+            self._supervisor.start(Program(name, muster("worker"), own, insist=signal.SIGTERM, niceness=back))
 
     def _workers(self) -> list[str]:
         return [f"worker-{number}" for number in range(1, self._options.workers + 1)]
@@ -213,6 +238,11 @@ class Stack:
         consumed = {queue for worker in workers for queue in worker.queues}
         wanted = shards(self._settings.worker.zone, self._settings.engine.shards_per_zone)
         return len(workers) >= self._options.workers and consumed.issuperset(wanted)
+
+
+def _port_variable(name: str) -> str:
+    """Return the setting of a process's port for metrics; workers are numbered."""
+    return f"MUSTER_METRICS_{name.partition('-')[0].upper()}_PORT"
 
 
 def _answers(http: httpx.Client, url: str) -> bool:

@@ -138,6 +138,9 @@ def _checked(key: str, item: "Field[Any]", raw: Any, source: str) -> Any:
         raise SettingError(f"{source}: {key} must be at least {least} {unit}, not {shown}")
     if most is not None and value > most:
         raise SettingError(f"{source}: {key} must be at most {most} {unit}, not {shown}")
+    choices = item.metadata["choices"]
+    if choices and value not in choices:
+        raise SettingError(f"{source}: {key} must be one of {', '.join(choices)}, not {shown}")
     return value
 
 

@@ -11,10 +11,17 @@ MOST_PORT = 65535
 
 
 def option(
-    default: Any, unit: str, why: str, *, secret: bool = False, least: float | None = None, most: float | None = None
+    default: Any,
+    unit: str,
+    why: str,
+    *,
+    secret: bool = False,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare one setting; `least` and `most` are the smallest and the largest value that make sense."""
-    meta = {"unit": unit, "why": why, "secret": secret, "least": least, "most": most}
+    meta = {"unit": unit, "why": why, "secret": secret, "least": least, "most": most, "choices": choices}
     return field(default=default, metadata=meta, repr=not secret)
 
 
@@ -115,6 +122,44 @@ class FlowerSettings:
 
 
 @dataclass(frozen=True)
+class LogSettings:
+    """What the processes write to stderr."""
+
+    format: str = option(
+        "auto",
+        "name",
+        "json; console: for people; auto: console on a terminal",
+        choices=("auto", "json", "console"),
+    )
+    level: str = option("info", "name", "the least that is logged", choices=("debug", "info", "warning", "error"))
+    calls: bool = option(True, "yes/no", "the API logs a line for each call that it has answered")
+
+
+@dataclass(frozen=True)
+class MetricsSettings:
+    """Where each process tells how it is: `/metrics`, `/healthz` and `/readyz`, on a port of its own."""
+
+    host: str = option("127.0.0.1", "address", "who reads them needs no login unless there is a token; empty: nowhere")
+    token: str = option("", "text", "who reads /metrics must send it (Bearer); empty: nobody need", secret=True)
+    api_port: int = option(8580, "TCP port", "of an API; where it is taken, the next free one", least=0, most=MOST_PORT)
+    scheduler_port: int = option(8600, "TCP port", "of a scheduler, likewise; 0: any", least=0, most=MOST_PORT)
+    worker_port: int = option(8620, "TCP port", "of a worker, likewise", least=0, most=MOST_PORT)
+
+
+@dataclass(frozen=True)
+class OtelSettings:
+    """Spans for an OpenTelemetry collector; needs `pip install muster[otel]`."""
+
+    endpoint: str = option(
+        "",
+        "URL",
+        "of the collector (OTLP over HTTP); empty: none, or OTEL_EXPORTER_OTLP_ENDPOINT",
+        secret=True,
+    )
+    sample_ratio: float = option(1.0, "share", "of the traces that no caller has decided on", least=0, most=1)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, made once at start and handed down."""
 
@@ -124,6 +169,9 @@ class Settings:
     worker: WorkerSettings = WorkerSettings()
     ssh: SshSettings = SshSettings()
     flower: FlowerSettings = FlowerSettings()
+    log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    otel: OtelSettings = OtelSettings()
 
 
 SECTIONS: dict[str, type] = {section.name: type(section.default) for section in fields(Settings)}

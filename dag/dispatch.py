@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from dag.log import head_line
 from dag.script import translated
 from dag.snapshot import unpack_stages
-from dag.state import Operation
+from dag.state import HELD_BY_A_WORKER, NodeStatus, Operation
 from dag.store import HOSTS_A_CHUNK, Store
 from dag.task import Stage
 
@@ -39,6 +39,7 @@ class TaskInfo:
     host_ids: tuple[int, ...]
     stages: tuple[Stage, ...]
     trace_id: str
+    traceparent: str = ""
 
 
 class ReadyStream:
@@ -136,12 +137,13 @@ class HandOut:
     def info(self, task_id: int) -> TaskInfo | None:
         """Return what is needed to hand out the task's nodes; None where it is gone."""
         with translated():
-            base, hosts, stages, trace = self._store.redis.hmget(
-                self._store.keys.task(task_id), "base", "hosts", "stages", "trace"
+            base, hosts, stages, trace, parent = self._store.redis.hmget(
+                self._store.keys.task(task_id), "base", "hosts", "stages", "trace", "parent"
             )
         if base is None or hosts is None or stages is None:
             return None
-        return TaskInfo(task_id, int(base), tuple(map(int, hosts.split(","))), unpack_stages(stages), trace or "")
+        ids = tuple(map(int, hosts.split(",")))
+        return TaskInfo(task_id, int(base), ids, unpack_stages(stages), trace or "", parent or "")
 
     def ready_nodes(self, task_id: int, first: int, count: int, *, begin_within_ms: int) -> list[tuple[int, int]]:
         """Return (offset, attempt) of those that are READY, and note that they are being handed out."""
@@ -193,6 +195,12 @@ class HandOut:
             wait_ms,
         )
         return answer
+
+    def is_begun(self, task_id: int, offset: int) -> bool:
+        """Tell whether a worker has begun the node and not ended it."""
+        with translated():
+            letter = self._store.redis.getrange(self._store.keys.status(task_id), offset, offset)
+        return bool(letter) and NodeStatus.from_letter(letter) in HELD_BY_A_WORKER
 
     def forget(self, task_id: int, offset: int, attempt: int) -> None:
         """Drop a run from what is due: its task is gone."""

@@ -12,6 +12,7 @@ from dag.dispatch import read_messages
 from dag.host import Agent, AgentStatus
 from dag.script import translated
 from dag.store import Store
+from dag.trace import current
 
 # How long one blocking read may take: less than the client waits for any answer of Redis.
 SLICE_SECONDS = 1.0
@@ -74,10 +75,11 @@ class Inquiries:
         """
         keys, until = self._store.keys, time.monotonic() + seconds
         names = [keys.inquiry(host_id), keys.inquiry_ids, keys.ready]
-        stands_ms = int(seconds * 1000) + 1000
+        stands_ms, trace = int(seconds * 1000) + 1000, current()
+        parent = trace.parent if trace else ""
         while True:
             # Again in each round: an inquiry that we have joined, its message lost, may run out while we wait.
-            number = int(self._store.scripts.call("inquire", names, host_id, stands_ms, int(anew)))
+            number = int(self._store.scripts.call("inquire", names, host_id, stands_ms, int(anew), parent))
             anew = False
             left = until - time.monotonic()
             block = max(1, int(min(left, SLICE_SECONDS) * 1000))

@@ -19,17 +19,20 @@ from dag.error import MusterError, StoreUnavailable, UnknownHosts
 from dag.graph import Graph
 from dag.hearing import Hearing
 from dag.host import Host
+from dag.observer import Observer
+from dag.outage import Outage
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster, Worker
 from dag.shard import shard_of
 from dag.store import Store
+from dag.trace import enter, parse, scope
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Dispatch:
-    """One node as it is handed to the workers: all that a message holds."""
+    """One node as it is handed to the workers: all that a message holds; `traceparent` is the span of the call."""
 
     task_id: int
     subtask_id: int
@@ -43,6 +46,7 @@ class Dispatch:
     queue: str
     address: str
     trace_id: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Inquiry:
     number: int
     queue: str
     address: str
+    traceparent: str = ""
 
 
 class Publisher(Protocol):
@@ -91,7 +96,6 @@ class SchedulerLimits:
 # What is known of a task; asked once in a pass, never kept: a server that lost its data gives out its ids again.
 TaskLookup = Callable[[int], TaskInfo | None]
 
-COMPLAIN_SECONDS = 30.0
 # While messages stand in its queue, a node that is not begun is looked for only so often.
 QUEUED_SECONDS = 30.0
 # A task stands in several lists.
@@ -114,26 +118,6 @@ class Every:
             self._step()
 
 
-class Outage:
-    """Tells of an outage at once, again every `COMPLAIN_SECONDS` and when its reason changes, and of its end."""
-
-    def __init__(self) -> None:
-        self._reason, self._again = "", 0.0
-
-    def goes_on(self, error: StoreUnavailable) -> None:
-        """Log the reason, unless it was logged a moment ago."""
-        now = time.monotonic()
-        if str(error) != self._reason or now >= self._again:
-            log.error("waiting for Redis: %s", error)
-            self._reason, self._again = str(error), now + COMPLAIN_SECONDS
-
-    def is_over(self) -> None:
-        """Log that work goes on, where it had stopped."""
-        if self._reason:
-            log.warning("Redis is back")
-            self._reason = ""
-
-
 class Scheduler:
     """One scheduler process's work, until `stop` is set."""
 
@@ -145,9 +129,12 @@ class Scheduler:
         publisher: Publisher,
         name: str,
         limits: SchedulerLimits,
+        observer: Observer | None = None,
     ) -> None:
         self._store, self._hosts, self._roster, self._publisher = store, hosts, roster, publisher
-        self._name, self._limits = name, limits
+        self._name, self._limits, self._observer = name, limits, observer or Observer()
+        self._outage = Outage()
+        self._turned_at = time.monotonic()
         self._shunned: set[str] = set()
         self._stream = ReadyStream(store, name)
         self._hand = HandOut(store, retention_seconds=limits.retention_seconds)
@@ -163,18 +150,29 @@ class Scheduler:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; while Redis is away, try again every half second."""
-        opened, outage = False, Outage()
+        opened = False
         while not stop.is_set():
+            self._turned_at = time.monotonic()
             try:
                 if not opened:
                     self._stream.open()
                     opened = True
                 self.tick()
-                outage.is_over()
+                self._outage.is_over()
             except StoreUnavailable as error:
-                outage.goes_on(error)
+                self._outage.goes_on(error)
                 opened = False
                 stop.wait(0.5)
+
+    @property
+    def turned_at(self) -> float:
+        """When its loop last began anew (s, monotonic); it does so twice a second, also while Redis is away."""
+        return self._turned_at
+
+    @property
+    def fault(self) -> str:
+        """What it waits for now, "" where it works."""
+        return self._outage.reason
 
     def tick(self) -> None:
         """Do the chores that are due, then hand out what has become ready since."""
@@ -194,6 +192,10 @@ class Scheduler:
 
     def _settle(self, entry: Entry, lookup: TaskLookup) -> bool:
         """Do what a message asks for; True where it can come off the stream."""
+        with scope():
+            return self._try(entry, lookup)
+
+    def _try(self, entry: Entry, lookup: TaskLookup) -> bool:
         try:
             self._step(entry.fields, lookup)()
         except StoreUnavailable:
@@ -217,31 +219,44 @@ class Scheduler:
                 case {"kind": "release", "task": task}:
                     return partial(self._release, lookup, int(task))
                 case {"kind": "look", "host": host, "inquiry": number}:
-                    return partial(self._inquire, int(host), int(number))
+                    return partial(self._inquire, int(host), int(number), fields.get("parent", ""))
         except ValueError:
             pass  # a number that is none
         raise MusterError(f"The ready stream has a message that nobody understands: {fields}.")
 
     def _release(self, lookup: TaskLookup, task_id: int) -> None:
         if task := lookup(task_id):
+            enter(parse(task.traceparent))
             self._hand.release(task)
 
-    def _inquire(self, host_id: int, number: int) -> None:
+    def _inquire(self, host_id: int, number: int, traceparent: str) -> None:
+        enter(parse(traceparent))
         if host := self._find({host_id}).get(host_id):
             queue = shard_of(host_id, host.zone, self._limits.shards_per_zone)
-            self._publisher.inquire(Inquiry(host_id, number, queue, host.address))
+            self._publisher.inquire(Inquiry(host_id, number, queue, host.address, traceparent))
 
     def _hand_out(self, lookup: TaskLookup, task_id: int, first: int, count: int) -> None:
         task = lookup(task_id)
         if task is None:
             return
+        enter(parse(task.traceparent))
         within = int(self._limits.begin_within_seconds * 1000)
         nodes = self._hand.ready_nodes(task_id, first, count, begin_within_ms=within)
         graph = Graph(task.stages, len(task.host_ids), task.base)
         places = [(offset, attempt, *graph.place(offset)) for offset, attempt in nodes]
         hosts = self._find({task.host_ids[inner] for _o, _a, _s, inner in places})
         if places:
-            self._publisher.publish([self._dispatch(task, hosts, *place) for place in places])
+            self._publish([self._dispatch(task, hosts, *place) for place in places])
+            log.debug("task %s: %s nodes from %s on were handed out", task_id, len(places), first)
+
+    def _publish(self, dispatches: Sequence[Dispatch]) -> None:
+        actions = [dispatch.action for dispatch in dispatches]
+        try:
+            self._publisher.publish(dispatches)
+        except StoreUnavailable:
+            self._observer.unpublished(actions)
+            raise
+        self._observer.published(actions)
 
     def _find(self, ids: set[int]) -> dict[int, Host]:
         try:
@@ -269,6 +284,7 @@ class Scheduler:
             queue=shard_of(host_id, zone, self._limits.shards_per_zone),
             address=host.address if host else "",
             trace_id=task.trace_id,
+            traceparent=task.traceparent,
         )
 
     def sweep(self) -> None:
@@ -280,16 +296,21 @@ class Scheduler:
             return self._publisher.waiting([queue])[queue]
 
         for task_id, offset, attempt in self._hand.due(limit=1000):
-            try:
-                if task := lookup(task_id):
-                    self._expire(task, offset, attempt, waiting)
-                else:
-                    self._hand.forget(task_id, offset, attempt)
-            except StoreUnavailable:
-                raise
-            except Exception:
-                # A fault of ours in one run: it stays due, the others go on.
-                log.exception("run %s:%s:%s can't be looked after", task_id, offset, attempt)
+            with scope():
+                self._look_after(lookup, (task_id, offset, attempt), waiting)
+
+    def _look_after(self, lookup: TaskLookup, run: tuple[int, int, int], waiting: Callable[[str], int]) -> None:
+        try:
+            if task := lookup(run[0]):
+                enter(parse(task.traceparent))
+                self._expire(task, *run[1:], waiting)
+            else:
+                self._hand.forget(*run)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # A fault of ours in one run: it stays due, the others go on.
+            log.exception("run %s:%s:%s can't be looked after", *run)
 
     def _expire(self, task: TaskInfo, offset: int, attempt: int, waiting: Callable[[str], int]) -> None:
         stage, inner = Graph(task.stages, len(task.host_ids), task.base).place(offset)
@@ -297,6 +318,7 @@ class Scheduler:
         queue = shard_of(task.host_ids[inner], host.zone if host else "default", self._limits.shards_per_zone)
         limit = task.stages[stage].timeout_seconds
         longest = int((limit + self._limits.lease_seconds) * 1000)
+        is_begun = self._hand.is_begun(task.id, offset)
         answer = self._hand.expire(
             task.id,
             offset,
@@ -310,6 +332,7 @@ class Scheduler:
             # Still in its queue: the message is not lost, it waits for a worker.
             wait_ms=int(QUEUED_SECONDS * 1000) if waiting(queue) else 0,
         )
+        self._observer.lost(is_begun=is_begun, answer=answer)
         if answer in ("ready", "failed"):
             log.warning("task %s: run %s of subtask %s was lost: %s", task.id, attempt, task.base + offset, answer)
 
@@ -319,7 +342,9 @@ class Scheduler:
 
     def _balance(self) -> None:
         zones = {"default": self._limits.shards_per_zone}
-        self._publisher.steer(self._roster.balance(zones, leader=self._name, shunned=self._deaf))
+        moves = self._roster.balance(zones, leader=self._name, shunned=self._deaf)
+        self._publisher.steer(moves)
+        self._observer.moved(len(moves))
 
     def _deaf(self, workers: list[Worker]) -> set[str]:
         queues = sorted({queue for worker in workers for queue in worker.queues})
@@ -329,4 +354,5 @@ class Scheduler:
         for name in sorted(deaf - self._shunned):
             log.error("worker %s does not receive messages or orders: its shards go to others", name)
         self._shunned = deaf
+        self._observer.shunned(len(deaf))
         return deaf

@@ -90,11 +90,13 @@ class Store:
         creator: str,
         executor: str,
         trace_id: str,
+        traceparent: str = "",
         claim: Claim | None = None,
     ) -> int:
         """Write a task on these hosts and return its id; its first nodes are READY where their host is free.
 
-        Where a task was made under the same claim before, it is that one's id, which has another trace id.
+        `traceparent` is the span of the call (see `dag.trace`); no two calls have the same. Where a task was made under
+        the same claim before, it is that one's id, which has another span.
         Where Redis goes away after the task was written, its id is returned all the same: a scheduler goes on with it.
 
         Raises:
@@ -110,7 +112,7 @@ class Store:
         task_id, is_new = self.claimed(claim) if claim else None, False
         if task_id is None:
             self._check_hosts(host_ids)
-            told = {"creator": creator, "executor": executor, "trace": trace_id}
+            told = {"creator": creator, "executor": executor, "trace": trace_id, "parent": traceparent}
             task_id, is_new = self._create(definition, host_ids, told, claim)
         self.disk.confirm()
         try:
@@ -145,10 +147,10 @@ class Store:
             raise HostsInUse([(host_ids[0], int(met[0]))])
         return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, True)
 
-    def trace_of(self, task_id: int) -> str:
-        """Return the trace id of the call that made the task, "" where there is no such task."""
+    def traceparent_of(self, task_id: int) -> str:
+        """Return the span of the call that made the task, "" where there is no such task."""
         with translated():
-            return self.redis.hget(self.keys.task(task_id), "trace") or ""
+            return self.redis.hget(self.keys.task(task_id), "parent") or ""
 
     def admit_waiting(self, until_task: int | None = None, hosts: Sequence[int] = ()) -> None:
         """Give hosts their tickets, oldest submission first, until `until_task` (or every task) is through.

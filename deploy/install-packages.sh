@@ -2,7 +2,7 @@
 # Installs the Debian packages of the commands named that this machine lacks, and says so.
 #   sh deploy/install-packages.sh ps flock sshd
 # As root by apt-get; as an ordinary user by `sudo -n`; where that is refused, sshd and ip are unpacked below .cache/ (the
-# tests run them from there), and the rest is asked for.
+# tests run them from there), and the rest is asked for. promtool is always unpacked: nobody wants its server for it.
 set -eu
 cache=$(cd "$(dirname "$0")/.." && pwd)/.cache/packages
 PATH=$PATH:/usr/sbin:/sbin:$cache/usr/sbin:$cache/usr/bin:$cache/bin
@@ -15,6 +15,7 @@ package_of() {
     awk) echo mawk ;;
     timeout) echo coreutils ;;
     sshd) echo openssh-server ;;
+    promtool) echo prometheus ;;
     *) echo "install-packages: no package is known for the command $1" >&2; exit 2 ;;
   esac
 }
@@ -43,10 +44,28 @@ unpack() {
   for file in ./*.deb; do dpkg -x "$file" .; rm "$file"; done
 }
 
+# One program out of a package of a hundred megabytes.
+unpack_promtool() {
+  echo "unpacking promtool below .cache/packages"
+  folder=$(mktemp -d)
+  cd "$folder"
+  apt-get download -qq prometheus 2>/dev/null || { apt-get update -qq && apt-get download -qq prometheus; }
+  dpkg -x ./*.deb .
+  mkdir -p "$cache/usr/bin"
+  mv usr/bin/promtool "$cache/usr/bin/"
+  cd "$cache"
+  rm -r "$folder"
+}
+
 packages=''
 for command in "$@"; do
   name=$(package_of "$command")
-  command -v "$command" >/dev/null || packages="$packages $name"
+  command -v "$command" >/dev/null && continue
+  if [ "$command" = promtool ]; then
+    unpack_promtool
+    continue
+  fi
+  packages="$packages $name"
 done
 [ -n "$packages" ] || exit 0
 if ! command -v apt-get >/dev/null; then

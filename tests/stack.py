@@ -63,7 +63,7 @@ class RunningStack:
             self.process.wait()
             self.errors.seek(0)
             raise AssertionError(f"muster up ended with {self.process.returncode}: {self.errors.read()}")
-        self.ready: dict[str, str] = json.loads(line)
+        self.ready: dict[str, Any] = json.loads(line)
         self.http = httpx.Client(
             base_url=self.ready["api"], auth=(self.ready["user"], self.ready["password"]), timeout=30, trust_env=False
         )

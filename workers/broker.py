@@ -1,5 +1,6 @@
 """A look at the broker's queues, over one kept connection."""
 
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from dag.error import StoreUnavailable
+from workers.app import IDLE_QUEUE
 
 
 @contextmanager
@@ -20,10 +22,11 @@ def translated() -> Iterator[None]:
 
 
 class QueueLengths:
-    """How many messages stand in queues; not for use by several threads."""
+    """How many messages stand in queues; several threads may ask, one after the other."""
 
     def __init__(self, app: Celery) -> None:
         self._connection = app.connection_for_read()
+        self._lock = threading.Lock()
 
     def of(self, queues: Collection[str]) -> Mapping[str, int]:
         """Return queue to length (LLEN: kombu keeps a queue as a Redis list).
@@ -33,10 +36,14 @@ class QueueLengths:
         """
         if not queues:
             return {}
-        with translated(), self._connection.default_channel.client.pipeline(transaction=False) as pipe:
+        with self._lock, translated(), self._connection.default_channel.client.pipeline(transaction=False) as pipe:
             for queue in queues:
                 pipe.llen(queue)
             return dict(zip(queues, map(int, pipe.execute()), strict=True))
+
+    def ask(self) -> None:
+        """Return when the broker answers; StoreUnavailable where it is away."""
+        self.of([IDLE_QUEUE])
 
     def close(self) -> None:
         """Close the connection."""

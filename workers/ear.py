@@ -36,8 +36,18 @@ class Ear:
         self._replace, self._clock = replace, clock
         self._hearing = Hearing(clock)
         self._consumed_at = 0.0
-        self._ceased = False
+        self._ceased = self._is_deaf = False
         self._looks = Repeat("ear", LOOK_SECONDS, self.look)
+
+    @property
+    def turned_at(self) -> float:
+        """When it last began to look (s, monotonic)."""
+        return self._looks.turned_at
+
+    @property
+    def fault(self) -> str:
+        """Why the process is about to be replaced, "" where it is not."""
+        return "Messages or orders for this worker do not reach it." if self._is_deaf else ""
 
     def start(self) -> None:
         """Begin to look; to be called once the worker consumes."""
@@ -73,9 +83,11 @@ class Ear:
             self._consumed_at = now
         if self._hearing.deaf([me], waiting, orders):
             log.critical("messages or orders for this worker do not reach it: replacing the process")
+            self._is_deaf = True
             self._replace()
         elif now - self._consumed_at > DEAF_SECONDS:
             log.critical("this worker has lost its consumer and does not get it back: replacing the process")
+            self._is_deaf = True
             self._replace()
 
 

@@ -23,10 +23,17 @@ class Repeat(threading.Thread):
         super().__init__(name=name, daemon=True)
         self._seconds, self._step = seconds, step
         self._stopping = threading.Event()
+        self._turned_at = time.monotonic()
+
+    @property
+    def turned_at(self) -> float:
+        """When its last step began (s, monotonic), or when it was made."""
+        return self._turned_at
 
     def run(self) -> None:
         """Repeat the step until `stop`."""
         while not self._stopping.wait(self._seconds):
+            self._turned_at = time.monotonic()
             try:
                 self._step()
             except StoreUnavailable as error:
@@ -51,6 +58,7 @@ class Heartbeat:
         self._leases, self._roster, self._held, self._describe = leases, roster, held, describe
         self._beats = Repeat("heartbeat", BEAT_SECONDS, self._beat)
         self._watch = Repeat("lease-watch", WATCH_SECONDS, held.cancel_expiring)
+        self._renewed_at = time.monotonic()
 
     def start(self) -> None:
         """Begin to beat."""
@@ -61,6 +69,17 @@ class Heartbeat:
         names, asked_at = self._held.names(), time.monotonic()
         self._held.renewed(names, asked_at, self._leases.renew(names))
         self._roster.beat(self._describe())
+        self._renewed_at = time.monotonic()
+
+    @property
+    def turned_at(self) -> float:
+        """When it last began to renew, with or without success (s, monotonic)."""
+        return self._beats.turned_at
+
+    @property
+    def renewed_at(self) -> float:
+        """When it last had renewed all leases and told that this worker lives (s, monotonic)."""
+        return self._renewed_at
 
     def stop(self) -> None:
         """End the threads and leave the roster, where Redis still answers."""

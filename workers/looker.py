@@ -11,12 +11,14 @@ from dag.error import UnknownHosts
 from dag.host import Agent
 from dag.inquiry import Inquiries, Look
 from dag.registry import HostRegistry
+from telemetry.span import NO_SPANS, Spans
 from workers.action.look import build_look, read_look
 from workers.message import LOOK
 from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteError, RemoteTimeout
 from workers.runner import RemoteExecutor
 from workers.sighting import looked, missed, reached
+from workers.strategy import NodeTask
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +68,10 @@ class Looker:
         return read_look(done, profile)
 
 
-def register_looks(app: Celery, looker: Looker) -> None:
+def register_looks(app: Celery, looker: Looker, spans: Spans = NO_SPANS) -> None:
     """Make the Celery task that inquiries come by."""
 
     def look(*, host: int, inquiry: int) -> str:
         return looker.look(host, inquiry)
 
-    app.task(look, name=LOOK, ignore_result=True, serializer="json")
+    app.task(look, name=LOOK, base=NodeTask, spans=spans, ignore_result=True, serializer="json")

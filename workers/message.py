@@ -1,6 +1,7 @@
 """What a Celery message of Muster holds, and how it is shown in Flower."""
 
 import base64
+import time
 import uuid
 from typing import Any
 
@@ -10,6 +11,9 @@ from dag.scheduler import Dispatch
 
 # The Celery task that inquiries come by; steps come by the names of their actions.
 LOOK = "agent.look"
+
+# Headers of ours: the span that a node follows from, and when its message was made (s since the epoch).
+TRACEPARENT, SENT_AT = "traceparent", "sentAt"
 
 # What a message of protocol 2 says of chains and chords.
 NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -30,7 +34,6 @@ def arguments(dispatch: Dispatch) -> dict[str, Any]:
         "host": dispatch.host_id,
         "index": dispatch.index,
         "timeout": dispatch.timeout_seconds,
-        "trace": dispatch.trace_id,
     }
 
 
@@ -41,7 +44,7 @@ def readable(dispatch: Dispatch) -> str:
 
 
 def described(dispatch: Dispatch, origin: str) -> dict[str, Any]:
-    """Return a message's headers (Celery's protocol 2); `origin` names the process that sends it."""
+    """Return a message's headers: Celery's protocol 2, and ours; `origin` names the process that sends it."""
     name = celery_id(dispatch)
     return {
         "lang": "py",
@@ -63,6 +66,8 @@ def described(dispatch: Dispatch, origin: str) -> dict[str, Any]:
         "replaced_task_nesting": 0,
         "stamped_headers": None,
         "stamps": {},
+        TRACEPARENT: dispatch.traceparent,
+        SENT_AT: time.time(),
     }
 
 

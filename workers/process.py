@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,10 +21,14 @@ from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.store import Store
+from dag.trace import current_id
+from telemetry.span import NO_SPANS, Spans
+from telemetry.worker import WorkerMetrics
 from workers.action.action import Action
 from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
+from workers.condition import Telling, WorkerHealth
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
@@ -45,14 +50,15 @@ def profile_folder(settings: WorkerSettings) -> Path | None:
     return Path(settings.profile_dir) if settings.profile_dir else None
 
 
-def register(app: Celery, runner: Runner) -> None:
+def register(app: Celery, runner: Runner, spans: Spans = NO_SPANS) -> None:
     """Make one Celery task of each action, under its own name, so that Flower shows what the DAG shows."""
     for action in ACTIONS:
 
         def step(*, _action: str = action, **message: Any) -> str:
-            return runner.run(Step(run_of(message), _action, message["timeout"], message["trace"]))
+            return runner.run(Step(run_of(message), _action, message["timeout"], current_id()))
 
-        app.task(step, name=action, base=NodeTask, throws=(StepFailed,), ignore_result=True, serializer="json")
+        words = {"throws": (StepFailed,), "spans": spans, "ignore_result": True, "serializer": "json"}
+        app.task(step, name=action, base=NodeTask, **words)
 
 
 def run_of(message: dict[str, Any]) -> Run:
@@ -71,13 +77,15 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     store = Store(redis)
     leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
     held = HeldRuns(engine.lease_seconds)
-    executor = Executor(ssh_options(settings.ssh))
+    telling = Telling(settings)
+    metrics, spans = telling.metrics, telling.spans
+    executor = Executor(ssh_options(settings.ssh), metrics, spans)
     folder = profile_folder(settings.worker)
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder))
+    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics), spans)
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
-    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder))
+    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder), spans)
     presence = Presence(name, settings, held)
     beating = Store(impatient)
     renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
@@ -86,8 +94,10 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     ear = Ear(
         QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
     )
-    _connect_signals(presence, ear)
+    _connect_signals(presence, ear, metrics)
+    telling.watch(held, executor, heartbeat)
     heartbeat.start()
+    telling.start(WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining))
     try:
         _create_worker(app, name, settings.worker.threads).start()
     finally:
@@ -95,6 +105,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
         heartbeat.stop()
         held.cancel_all()
         executor.close()
+        telling.stop()
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:
@@ -113,7 +124,7 @@ def _create_worker(app: Celery, name: str, threads: int) -> Any:
     )
 
 
-def _connect_signals(presence: "Presence", ear: Ear) -> None:
+def _connect_signals(presence: "Presence", ear: Ear, metrics: WorkerMetrics) -> None:
     def ready(sender: Any, **_signal: Any) -> None:
         presence.consumer = sender
         ear.start()
@@ -124,7 +135,11 @@ def _connect_signals(presence: "Presence", ear: Ear) -> None:
 
     def received(request: Any, **_signal: Any) -> None:
         # An inquiry is no run: whoever waits for it asks again.
-        presence.receive(run_of(request.kwargs) if request.name in ACTIONS else None)
+        if request.name not in ACTIONS:
+            presence.receive(None)
+            return
+        presence.receive(run_of(request.kwargs))
+        metrics.arrived(request.name, time.time() - request.sent_at)
 
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)
@@ -145,6 +160,10 @@ class Presence:
         self._received += 1
         if run:
             self._held.receive(run)
+
+    def is_draining(self) -> bool:
+        """Tell whether the process was told to stop."""
+        return self._draining
 
     def drain(self) -> None:
         """Take nothing new; finish what runs, until a second SIGTERM or the end of `drain_seconds` gives it up.

@@ -1,5 +1,6 @@
 """The scheduler's way to the workers through Celery: one message a node, to the queue of its host's shard."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from celery.utils.nodenames import anon_nodename
 from dag.roster import Move
 from dag.scheduler import Dispatch, Inquiry
 from workers.broker import QueueLengths, translated
-from workers.message import LOOK, described, packed, sent
+from workers.message import LOOK, SENT_AT, TRACEPARENT, described, packed, sent
 
 
 class CeleryPublisher:
@@ -53,6 +54,7 @@ class CeleryPublisher:
                 argsrepr=f"('{inquiry.address}',)",
                 task_id=f"look-{inquiry.host_id}-{inquiry.number}",
                 queue=inquiry.queue,
+                headers={TRACEPARENT: inquiry.traceparent, SENT_AT: time.time()},
                 retry=False,
             )
 

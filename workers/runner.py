@@ -15,6 +15,7 @@ from dag.host import Agent, Host
 from dag.lease import Begun, Leases, Report, Run
 from dag.registry import HostRegistry, read_host
 from dag.state import Operation
+from telemetry.worker import WorkerMetrics
 from workers.action.action import Action, ActionRequest, ActionResult
 from workers.held import HeldRuns
 from workers.profile.profile import ProfileError, profile_of
@@ -55,6 +56,7 @@ class Lost:
 
 
 Outcome = Succeeded | Failed | Lost
+OUTCOMES: Mapping[type[Outcome], str] = {Succeeded: "successful", Failed: "failed", Lost: "lost"}
 
 CANCELLED = "The run was cancelled; what ran on the host was ended."
 
@@ -89,6 +91,7 @@ class Runner:
     name: str
     profile_dir: Path | None = None
     wait: Callable[[float], None] = field(default=time.sleep)
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
 
     def run(self, step: Step) -> str:
         """Run a node to its end and return what became of it.
@@ -98,11 +101,16 @@ class Runner:
         """
         with self.held.holding(step.run, timeout_seconds=step.timeout_seconds) as cancelled:
             if cancelled is None:
+                self.metrics.refused("doubled")
                 return "refused: this worker is at it"
             begun = self._insist(step.run, lambda: self.leases.begin(step.run, self.name), cancelled)
             if begun is None:
+                self.metrics.refused("stale")
                 return "refused: not the newest attempt, or not READY"
-            return self._report(step, self._outcome(step, begun, cancelled))
+            began = time.monotonic()
+            outcome = self._outcome(step, begun, cancelled)
+            self.metrics.ended(step.action, OUTCOMES[type(outcome)], time.monotonic() - began)
+            return self._report(step, outcome)
 
     def _insist(self, run: Run, ask: Callable[[], T], cancelled: Event | None = None) -> T:
         # A Redis that is on its way back is waited for. Before the action for no longer than its lease: the message is
@@ -125,6 +133,7 @@ class Runner:
                 # Cancelled at its last moment: the contract has CANCELING lead to FAILED, and the log tells the rest.
                 if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
                     raise StepFailed(CANCELLED)
+                self.metrics.refused("superseded")
                 return "succeeded, but another attempt holds the node"
             case Failed(reason, report):
                 self._insist(step.run, lambda: self.leases.fail(step.run, report))
@@ -209,6 +218,7 @@ class Runner:
         self, step: Step, begun: Begun, started: datetime, done: Completed | None, result: ActionResult
     ) -> Outcome:
         if result.fenced:
+            self.metrics.refused("fenced")
             return Lost("a newer attempt is at work on the host")
         text = self._log(step, begun, started, result.reason, done)
         report = Report(

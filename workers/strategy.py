@@ -5,8 +5,8 @@ dates; a node has none of these, and they cost more than all the rest. What Flow
 show of a node is the same: sent, received, started, succeeded or failed.
 """
 
-from collections.abc import Callable
-from time import monotonic
+from collections.abc import Callable, Iterator
+from time import monotonic, time
 from typing import Any
 
 import orjson
@@ -17,6 +17,10 @@ from celery.states import FAILURE
 from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request
+
+from dag.trace import Trace, parse, scope
+from telemetry.span import NO_SPANS, Span, Spans
+from workers.message import SENT_AT, TRACEPARENT
 
 received_log = get_logger("celery.worker.strategy")
 ended_log = get_logger("celery.app.trace")
@@ -41,6 +45,9 @@ class NodeRequest(Request):
         self._ignore_result, self._utc, self._decoded = True, True, True
         self._content_type, self._content_encoding = message.content_type, message.content_encoding
         self._delivery_info = message.delivery_info
+        self.trace = parse(headers.get(TRACEPARENT) or "")
+        # s since the epoch, by the clock of the scheduler's machine.
+        self.sent_at = float(headers.get(SENT_AT) or 0)
 
     def execute_using_pool(self, pool: Any, **_options: Any) -> None:
         """Hand the node to a thread; TaskRevokedError where Celery's remote control has revoked it."""
@@ -50,6 +57,31 @@ class NodeRequest(Request):
 
     def _run(self) -> tuple[int, Any, float]:
         """Run the node; return whether it failed, its answer or error, and the seconds that it took."""
+        spans: Spans = self._task.spans
+        if self.trace is None or not spans.wants(self.trace):
+            with scope(self.trace):
+                return self._run_step()
+        attempt = self.trace.part()
+        run, began_at = attempt.part(), time()
+        with scope(run):
+            ended = self._run_step()
+        for span in self._attempt(attempt, run, began_at, ended):
+            spans.tell(span)
+        return ended
+
+    def _attempt(self, attempt: Trace, run: Trace, began_at: float, ended: tuple[int, Any, float]) -> Iterator[Span]:
+        """Yield the spans of an attempt: all of it from its dispatch on, its wait for this thread, its run here."""
+        has_failed, answer, _seconds = ended
+        now, sent_at = time(), min(self.sent_at or began_at, began_at)
+        names = ("task", "subtask", "host", "attempt", "inquiry")
+        attributes = {f"muster.{name}": self._kwargs[name] for name in names if self._kwargs.get(name) is not None}
+        attributes |= {"muster.worker": self._hostname, "muster.answer": "" if has_failed else str(answer)}
+        fault = f"{answer.exception}" if has_failed else ""
+        yield Span(attempt.part(), "queue", sent_at, began_at)
+        yield Span(run, "run", began_at, now, fault=fault)
+        yield Span(attempt, self.name, sent_at, now, "consumer", attributes, fault)
+
+    def _run_step(self) -> tuple[int, Any, float]:
         began = monotonic()
         try:
             answer = repr(self._task.run(*self._args, **self._kwargs))
@@ -65,6 +97,7 @@ class NodeTask(Task):
     """A Celery task of this strategy: no results, no retries, no rate limit."""
 
     abstract = True
+    spans: Spans = NO_SPANS
     Strategy = "workers.strategy:take_nodes"
 
 
@@ -73,7 +106,8 @@ def take_nodes(task: Task, _app: Any, consumer: Any, **_options: Any) -> Callabl
 
     def take(message: Any, _body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         request = NodeRequest(message, task, consumer, ack, reject)
-        received_log.info(LOG_RECEIVED, {"id": request.id, "name": request.name})
+        with scope(request.trace):
+            received_log.info(LOG_RECEIVED, {"id": request.id, "name": request.name})
         if request.id in state.revoked and request.revoked():
             return
         signals.task_received.send(sender=consumer, request=request)

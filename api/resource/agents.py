@@ -1,5 +1,7 @@
 """Operations on the agents of hosts, each a task: restart and stop, of many hosts or of one."""
 
+import time
+
 from flask import Blueprint, Response, g
 
 from api.auth import caller, require
@@ -21,6 +23,7 @@ from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
 from dag.error import ClaimConflict, UnknownHosts, UnknownTask
 from dag.task import Definition
+from telemetry.span import Attribute, Span
 
 agents = Blueprint("agents", __name__)
 
@@ -74,14 +77,24 @@ def stop_agent(view: View, host_id: int) -> Response:
 
 def submit(definition: Definition, hosts: list[int]) -> int:
     """Submit a task on these hosts in the name of the caller, and return its id; see `api.idempotency`."""
-    return services().store.submit(
+    began_at = time.time()
+    task_id = services().store.submit(
         definition,
         hosts,
         creator=caller().name,
         executor=server_name(),
-        trace_id=g.trace_id,
+        trace_id=g.trace.trace_id,
+        traceparent=g.trace.parent,
         claim=claim(),
     )
+    if services().spans.wants(g.trace):
+        attributes: dict[str, Attribute] = {
+            "muster.task": task_id,
+            "muster.operation": definition.key,
+            "muster.hosts": len(hosts),
+        }
+        services().spans.tell(Span(g.trace.part(), "submit", began_at, time.time(), attributes=attributes))
+    return task_id
 
 
 def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:

@@ -177,4 +177,4 @@ def _operations() -> Operations:
 
 
 def _tell(what: str, task_id: int, subtask_id: int | None = None) -> None:
-    log.info(what, task=task_id, subtask=subtask_id, user=caller().name, trace_id=g.trace_id)
+    log.info(what, task=task_id, subtask=subtask_id, user=caller().name, trace_id=g.trace.trace_id)

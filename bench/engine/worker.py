@@ -23,5 +23,6 @@ class Nothing:
 
 
 if __name__ == "__main__":
-    configure_logging()
-    run_worker(load().settings, dict.fromkeys(ACTIONS, Nothing()))
+    settings = load().settings
+    configure_logging(settings.log)
+    run_worker(settings, dict.fromkeys(ACTIONS, Nothing()))

@@ -244,7 +244,7 @@ def test_a_submission_can_be_followed(api: Api, prefix: str, field: str) -> None
         assert (task["prohibitRollback"], task["finishTime"]) == (False, None)
         assert {"executor", "createTime", "startTime", "finishTime"} <= set(task["subtasks"][0])
         assert [node["id"] for node in task["subtasks"]] == [node["id"] for node in answer["data"]["subtasks"]]
-    assert api.store.load(answer["data"]["id"]).trace_id == answer["traceId"]
+    assert api.store.load(answer["data"]["id"]).trace_id.endswith(answer["traceId"])
 
 
 def test_a_busy_host_waits(api: Api) -> None:
@@ -341,7 +341,7 @@ def test_the_unexpected_tells_nothing_and_is_logged(api: Api, monkeypatch: pytes
     refused(answer, 500, 10010)
     assert "inner workings" not in answer.text
     assert "inner workings" in lines[0]["traceback"]
-    assert lines[0]["trace_id"] == json.loads(answer.data)["traceId"]
+    assert lines[0]["trace_id"].endswith(json.loads(answer.data)["traceId"])
 
 
 def test_refusals_are_logged_without_secrets(api: Api) -> None:
@@ -351,8 +351,9 @@ def test_refusals_are_logged_without_secrets(api: Api) -> None:
             api.post(CREATE, {"hostBasicDataList": [], "variables": {"pass": "hunter2\n"}, "hunter2": 1}),
             api.post(RESTART, b"{", headers={"X-Note": "hunter2"}),
         ]
-    assert [line["trace_id"] for line in lines] == [json.loads(answer.data)["traceId"] for answer in answers]
-    assert [line["status"] for line in lines] == [401, 400, 400]
+    refusals = [line for line in lines if line["event"] == "call refused"]
+    assert [line["trace_id"][-16:] for line in refusals] == [json.loads(answer.data)["traceId"] for answer in answers]
+    assert [line["status"] for line in refusals] == [401, 400, 400]
     assert ADMIN[1] not in str(lines)
     assert "hunter2\n" not in str(lines)
     assert "hunter2" not in answers[0].text + str(lines[0])

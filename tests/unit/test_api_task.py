@@ -211,7 +211,7 @@ def test_a_retry_answers_with_the_task_after_it(api: Api, prefix: str) -> None:
     assert [(n["status"], n["operation"], n["runTime"]) for n in found["subtasks"][:2]] == [("READY", "RETRY", 2)] * 2
     [line] = [line for line in lines if line["event"] == "task retried"]
     assert (line["task"], line["user"]) == (task, "manager")
-    assert re.fullmatch("[0-9a-f]{16}", line["trace_id"])
+    assert re.fullmatch("[0-9a-f]{32}", line["trace_id"])
     error = refused(api.call("POST", f"{path}/retry"), 400, 20003)
     assert (error["target"], error["message"]) == (
         "taskId",

@@ -37,6 +37,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("[redis]\ntimeout_seconds = nan\n", {}, ["muster.toml", "redis.timeout_seconds", "a number (s)", "nan"]),
         ("[engine]\nlease_seconds = inf\n", {}, ["muster.toml", "engine.lease_seconds", "a number (s)", "inf"]),
         ("[worker]\nthreads = 0\n", {}, ["muster.toml", "worker.threads", "at least 1"]),
+        ("[log]\nformat = 'xml'\n", {}, ["muster.toml", "log.format must be one of auto, json, console", "'xml'"]),
         ("[api\n", {}, ["muster.toml", "can't be read"]),
         ("", {"MUSTER_API_PORT": ""}, ["MUSTER_API_PORT", "api.port"]),
         (

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from celery import Celery
 
 from dag.scheduler import Dispatch
-from workers.message import arguments, described, packed, sent
+from workers.message import SENT_AT, TRACEPARENT, arguments, described, packed, sent
 
-DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "abc")
+PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
+DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "ab" * 16, PARENT)
 
 
 def celerys(dispatch: Dispatch, headers: dict[str, Any]) -> Any:
@@ -32,8 +34,11 @@ def celerys(dispatch: Dispatch, headers: dict[str, Any]) -> Any:
 def test_headers_body_and_event_are_those_of_celery() -> None:
     headers = described(DISPATCH, "sender")
     message, theirs = json.loads(packed(DISPATCH, headers)), celerys(DISPATCH, headers)
-    assert headers == theirs.headers
-    assert message["headers"] == json.loads(json.dumps(theirs.headers))
+    assert headers[TRACEPARENT] == DISPATCH.traceparent
+    assert abs(headers[SENT_AT] - time.time()) < 60
+    ours = {name: headers[name] for name in (TRACEPARENT, SENT_AT)}
+    assert headers == {**theirs.headers, **ours}
+    assert message["headers"] == {**json.loads(json.dumps(theirs.headers)), **ours}
     assert json.loads(base64.b64decode(message["body"])) == json.loads(json.dumps(theirs.body))
     assert theirs.properties.items() <= message["properties"].items()
     place = {"queue": DISPATCH.queue, "exchange": "", "routing_key": DISPATCH.queue}

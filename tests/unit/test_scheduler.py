@@ -1,5 +1,6 @@
 """The scheduler on the real store with a publisher that keeps what it is given."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
@@ -15,12 +16,14 @@ from dag.error import StoreUnavailable
 from dag.host import Host
 from dag.inquiry import Inquiries
 from dag.lease import Leases, Report, Run
+from dag.observer import Observer
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
 from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
 from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
+from dag.trace import begin, current_id, scope
 from tests.invariant import check_invariants
 from tests.wait import until
 
@@ -82,9 +85,9 @@ class Bench:
         self.kept = Kept()
         self.leases = Leases(self.store, lease_seconds=LEASE_MS / 1000, retention_seconds=60)
 
-    def scheduler(self, name: str = "one") -> Scheduler:
+    def scheduler(self, name: str = "one", observer: Observer | None = None) -> Scheduler:
         roster = Roster(self.store, alive_seconds=4)
-        return Scheduler(self.store, self.registry, roster, self.kept, name, LIMITS)
+        return Scheduler(self.store, self.registry, roster, self.kept, name, LIMITS, observer)
 
     def submit(self, hosts: Sequence[int]) -> int:
         return self.store.submit(BATCH_RESTART, hosts, creator="c", executor="e", trace_id="cafe")
@@ -445,3 +448,32 @@ def test_a_submission_that_dies_leaves_the_whole_task_or_nothing(
     assert sorted(d.host_id or 0 for d in bench.kept.take()) == (ids if exists else [])
     if exists:
         assert len(bench.store.load(1).nodes) == 5 * 1200 + 4
+
+
+class Traces(logging.Filter):
+    """Notes the trace of each record where it is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: dict[str, str] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.of[record.getMessage()] = current_id()
+        return True
+
+
+def test_what_it_logs_of_a_task_has_the_trace_of_the_call(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    trace, told = begin(), Traces()
+    names: Any = {"creator": "c", "executor": "e", "trace_id": trace.trace_id, "traceparent": trace.parent}
+    bench.store.submit(BATCH_RESTART, bench.hosts[:1], **names)
+    scheduler = bench.scheduler()
+    with scope(), caplog.at_level(logging.DEBUG, "dag.scheduler"), caplog.filtering(told):
+        scheduler.tick()
+        bench.now += BEGIN_MS + 1
+        scheduler.tick()
+        assert current_id() == ""
+    assert {dispatch.traceparent for dispatch in bench.kept.take()} == {trace.parent}
+    assert told.of == {
+        "task 1: 1 nodes from 0 on were handed out": trace.trace_id,
+        "task 1: run 1 of subtask 1 was lost: ready": trace.trace_id,
+    }

@@ -17,7 +17,8 @@ from dag.scheduler import Dispatch
 from workers.message import arguments, described
 from workers.strategy import NodeTask, take_nodes
 
-DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "abc")
+PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
+DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "ab" * 16, PARENT)
 NAME = "4711-2"
 
 

@@ -10,7 +10,10 @@ from paramiko import Channel
 from paramiko.ssh_exception import SSHException
 
 from dag.host import Host
-from workers.remote.error import ConnectionLost, RemoteCancelled, RemoteTimeout
+from dag.trace import current
+from telemetry.span import NO_SPANS, Attribute, Span, Spans
+from telemetry.worker import WorkerMetrics
+from workers.remote.error import ConnectionLost, RemoteCancelled, RemoteError, RemoteTimeout
 from workers.remote.login import Login
 from workers.remote.pool import Pool
 from workers.remote.settings import SshOptions
@@ -22,6 +25,8 @@ BEAT_SECONDS = 1.0
 # Kept of the output: its beginning, and its end, where the result stands.
 HEAD_BYTES, TAIL_BYTES = 768 * 1024, 256 * 1024
 CHUNK = 64 * 1024
+# How a script that did not end by itself is counted.
+OUTCOMES = {ConnectionLost: "connection_lost", RemoteTimeout: "timeout", RemoteCancelled: "cancelled"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ class Completed:
 class Executor:
     """Runs scripts over kept connections; used by all threads of a worker."""
 
-    def __init__(self, options: SshOptions) -> None:
-        self._user = options.user
-        self._pool = Pool(options, Login(options))
+    def __init__(self, options: SshOptions, metrics: WorkerMetrics | None = None, spans: Spans = NO_SPANS) -> None:
+        self._user, self._spans = options.user, spans
+        self._metrics = metrics or WorkerMetrics()
+        self._pool = Pool(options, Login(options), self._metrics)
 
     def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
         """Run the script with `sh` on the host, as user `run_as` where one is given (`sudo -n`).
@@ -57,8 +63,36 @@ class Executor:
             with self._pool.lend(host) as (connection, kept):
                 channel = _session(connection, host, kept)
                 if channel:
-                    return _Session(channel, host, ends_at, cancelled).run(script, other)
+                    return self._measured(_Session(channel, host, ends_at, cancelled), script, other, host)
             # What was kept open had died unnoticed. Nothing was sent yet, so the next one is tried.
+
+    def _measured(self, session: "_Session", script: str, run_as: str, host: Host) -> Completed:
+        began, outcome = time.monotonic(), "ended"
+        try:
+            return session.run(script, run_as)
+        except RemoteError as error:
+            outcome = OUTCOMES[type(error)]
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self._metrics.commanded(outcome, seconds)
+            self._trace(host, outcome, seconds)
+
+    def _trace(self, host: Host, outcome: str, seconds: float) -> None:
+        trace = current()
+        if trace and self._spans.wants(trace):
+            attributes: dict[str, Attribute] = {
+                "server.address": host.address,
+                "server.port": host.ssh_port,
+                "muster.outcome": outcome,
+            }
+            fault, now = "" if outcome == "ended" else outcome, time.time()
+            self._spans.tell(Span(trace.part(), "ssh", now - seconds, now, "client", attributes, fault))
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, idle ones included."""
+        return self._pool.open_count
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,8 @@ from functools import partial
 from fabric import Connection
 
 from dag.host import Host
+from telemetry.worker import WorkerMetrics
+from workers.remote.error import RemoteError
 from workers.remote.login import Login
 from workers.remote.settings import SshOptions
 
@@ -20,8 +22,8 @@ _IsDue = Callable[[float, int], bool]
 class Pool:
     """At most `pool_size` connections, idle ones included; an idle one is closed after `idle_seconds`."""
 
-    def __init__(self, options: SshOptions, login: Login) -> None:
-        self._options, self._login = options, login
+    def __init__(self, options: SshOptions, login: Login, metrics: WorkerMetrics) -> None:
+        self._options, self._login, self._metrics = options, login, metrics
         self._lock, self._evicting = threading.Lock(), threading.Lock()
         self._used = threading.BoundedSemaphore(options.pool_size)
         self._in_use = 0
@@ -42,6 +44,8 @@ class Pool:
         place = (host.address, host.ssh_port, host.user or self._options.user, host.credential_id)
         with self._used:
             kept = self._take(place)
+            if kept:
+                self._metrics.reused()
             connection = kept or self._open(host)
             well = False
             try:
@@ -56,11 +60,20 @@ class Pool:
         # Room first: at no moment are there more than the limit.
         self._close_idle(self._is_over)
         try:
-            return self._login.open(host)
-        except BaseException:
+            connection = self._login.open(host)
+        except BaseException as error:
             with self._lock:
                 self._in_use -= 1
+            if isinstance(error, RemoteError):
+                self._metrics.unconnected(error)
             raise
+        self._metrics.opened()
+        return connection
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open, idle ones included, and being opened."""
+        return len(self._idle) + self._in_use
 
     def _is_over(self, since: float, count: int) -> bool:
         return count > self._options.pool_size
