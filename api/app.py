@@ -18,6 +18,7 @@ from api.resource.events import events
 from api.resource.health import health
 from api.resource.host_import import host_import
 from api.resource.hosts import hosts
+from api.resource.overview import overview
 from api.resource.page import page
 from api.resource.processes import processes
 from api.resource.tasks import tasks
@@ -42,7 +43,7 @@ COMPRESSION = {
     # The routes answer 304 by themselves, before the work is done.
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
 }
-CONTRACT = (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit)
+CONTRACT = (agents, processes, hosts, host_import, tasks, overview, events, user_routes, tokens, access_keys, audit)
 
 
 class MusterFlask(Flask):
