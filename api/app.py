@@ -8,11 +8,12 @@ from werkzeug.routing import IntegerConverter
 from api import envelope, error, trail
 from api.access import open_access
 from api.codec import OrjsonProvider
-from api.conditional import CACHED, PUBLIC
+from api.conditional import CACHED, PUBLIC, UNCHANGING
 from api.follower import Followers
 from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
+from api.resource.console import console
 from api.resource.documentation import documentation
 from api.resource.events import events
 from api.resource.health import health
@@ -21,6 +22,7 @@ from api.resource.hosts import hosts
 from api.resource.overview import overview
 from api.resource.page import page
 from api.resource.processes import processes
+from api.resource.session import session
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
@@ -77,17 +79,18 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     for blueprint in (*CONTRACT, documentation):
         app.register_blueprint(blueprint, url_prefix=envelope.PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
-    for blueprint in (health, page):
+    for blueprint in (health, page, console, session):
         app.register_blueprint(blueprint)
     if settings.api.proxies:
-        # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words.
-        app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=0)
+        # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words. Of
+        # X-Forwarded-Proto each proxy overwrites what was there.
+        app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=1)
     return app
 
 
 def _guard_answer(response: Response) -> Response:
     """Keep answers, which are for one caller and one moment, out of caches, unless their route knows better."""
-    if response.headers.get("Cache-Control") not in (CACHED, PUBLIC):
+    if response.headers.get("Cache-Control") not in (CACHED, PUBLIC, UNCHANGING):
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -176,8 +176,11 @@ class Stack:
             load_or_create_key(self.data.fleet / "id_ed25519")
             self._supervisor.start(self._fleet())
         # The key of what is encrypted in Redis goes to the API alone.
-        secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
-        self._supervisor.start(Program("api", muster("api"), {**environment, **secret}))
+        own = {
+            "MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key,
+            "MUSTER_FLOWER_URL": self._settings.flower.url or ready.flower,
+        }
+        self._supervisor.start(Program("api", muster("api"), {**environment, **own}))
         for name in ("scheduler", "flower"):
             self._supervisor.start(Program(name, muster(name), environment))
         for name in self._workers():
