@@ -55,4 +55,3 @@ def subtask(store: Store, task_id: int, node: Node, created_at: int) -> dict[str
         "messageId": message_id(node.id, node.attempt) if node.started_at is not None else None,
         "reason": reason_of(store, task_id, offset, node.attempt),
     }
-

@@ -25,7 +25,7 @@ def read_names(store: Store, ids: Sequence[int]) -> list[str]:
 def names_version(store: Store) -> tuple[int, ...]:
     """Return what is another one whenever a host was enrolled or forgotten: how many there are, and the newest id.
 
-    That suffices, for ids are never used again and a record never changes: with one newest id there are fewer each time.
+    Ids are never used again and records never change: as long as the newest id stays, there are only ever fewer hosts.
 
     Raises:
         StoreUnavailable: Redis is away.

@@ -67,7 +67,9 @@ class SubtaskOnHost(Subtask):
     hostId: fields.Field[Any] = Whole(
         0, LARGEST_ID, allow_none=True, metadata=documented("Its host; null: a subtask of no single host.")
     )
-    hostName = string("The host's name or address, empty where it is not enrolled any more; null: no host.", allow_none=True)
+    hostName = string(
+        "The host's name or address, empty where it is not enrolled any more; null: no host.", allow_none=True
+    )
     attempt = count("How often it was handed to a worker, lost runs included.")
     messageId = string("The Celery task id of its last run, as Flower shows it; null: none has begun.", allow_none=True)
     reason = string("The last line of its last run's log.")

@@ -235,7 +235,7 @@ export class Painter {
       context.strokeStyle = palette.surface;
       context.strokeRect(x - edge, y - top - edge, wide + width, height + width);
       context.lineWidth = width;
-      context.strokeStyle = palette.cursor;
+      context.strokeStyle = palette.text;
       context.strokeRect(x - edge, y - top - edge, wide + width, height + width);
     }
   }
