@@ -94,7 +94,7 @@ def test_a_failed_host_is_found_read_mended_and_retried(
     page = open_page(path_of(stack.restart([2, 3])["id"]))
     row = page.get_by_role("row").filter(has_text="host-003")
     expect(row).to_contain_text("refused", timeout=60_000)
-    expect(page.get_by_role("status").filter(has_text="1 of 2 hosts failed at")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("1 of 2 hosts failed at")).to_be_visible(timeout=60_000)
     row.get_by_role("link", name="host-003").click()
     panel = page.get_by_role("complementary", name="Step")
     log = panel.get_by_role("log")

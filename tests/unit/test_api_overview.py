@@ -99,23 +99,19 @@ def test_a_host_that_was_forgotten_has_no_name_and_the_answer_another_tag(api: A
     assert (found["hostId"], found["hostName"]) == (2, "")
 
 
-def test_the_version_of_names_is_another_one_after_each_change(redis: Redis) -> None:
+def test_names_have_another_version_whenever_they_are_others(redis: Redis) -> None:
     store, registry = Store(redis), HostRegistry(redis)
-    seen = [names_version(store)]
-
-    def create(address: str) -> int:
-        [host] = registry.create([Host(0, address)])
-        seen.append(names_version(store))
-        return host.id
-
-    one, two = create("10.0.0.1"), create("10.0.0.2")
-    for host in (two, one):
-        registry.delete([host])
-        seen.append(names_version(store))
-    create("10.0.0.1")
-    # Without hosts there is one state only.
-    assert seen[0] == seen[4] == (0,)
-    assert len(set(seen)) == len(seen) - 1
+    enrolled: list[int] = []
+    seen = {names_version(store): tuple(enrolled)}
+    # Up and down, and past each number of hosts more than once.
+    for step in "++-+--+++-+-+--":
+        if step == "+":
+            [host] = registry.create([Host(0, f"10.0.0.{len(seen)}.{len(enrolled)}.{sum(enrolled)}")])
+            enrolled.append(host.id)
+        else:
+            registry.delete([enrolled.pop(len(enrolled) // 2)])
+        assert seen.setdefault(names_version(store), tuple(enrolled)) == tuple(enrolled)
+    assert len(seen) > 8
 
 
 def test_names_are_read_in_the_order_of_the_ids(redis: Redis) -> None:

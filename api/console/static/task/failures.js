@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { errorBlock } from "../notice.js";
 import { counted, number } from "./word.js";
 
-const SIZE = 10;
+const SIZE = 5;
 const PACE_MS = 1000;
 
 export class Failures {
@@ -12,6 +12,7 @@ export class Failures {
   #etag = "";
   #timer = 0;
   #total = 0;
+  #key = "";
   #body = h("div", {});
   #title = h("h2", { id: "failures-title" });
 
@@ -24,12 +25,18 @@ export class Failures {
     this.element = h("section", { class: "failures", "aria-labelledby": "failures-title", hidden: true }, this.#title, this.#body);
   }
 
-  /** How many there are now: the page is asked for again, once a second at most. @param {number} failed */
-  update(failed) {
+  /**
+   * How many there are now: the page is asked for again, once a second at most.
+   * @param {number} failed
+   * @param {string} eventId of the last change
+   */
+  update(failed, eventId) {
+    if (eventId === this.#key) return;
+    this.#key = eventId;
     if (failed) fill(this.#title, counted(failed, "failed step"));
     this.element.hidden = !failed;
     this.#total = failed;
-    if (!this.#timer) this.#timer = setTimeout(() => this.#load(), this.#etag ? PACE_MS : 0);
+    this.#schedule();
   }
 
   end() {
@@ -37,13 +44,21 @@ export class Failures {
     this.#timer = -1;
   }
 
+  #schedule() {
+    if (!this.#timer) this.#timer = setTimeout(() => this.#load(), this.#etag ? PACE_MS : 0);
+  }
+
   async #load() {
+    const key = this.#key;
     try {
       if (this.#total) await this.#ask();
     } catch (error) {
       if (error.status !== 401) fill(this.#body, errorBlock(error, { retry: () => this.#go(this.#page) }));
     }
-    if (this.#timer !== -1) this.#timer = 0;
+    if (this.#timer === -1) return;
+    this.#timer = 0;
+    // What has changed while this page was on its way is asked for as well.
+    if (key !== this.#key) this.#schedule();
   }
 
   async #ask() {

@@ -19,9 +19,10 @@ const BOX = { width: 116, height: 28 };
 export class Graph {
   #nodes = [];
 
-  /** @param {import("./model.js").GridModel} model @param {number} taskId */
-  constructor(model, taskId) {
+  /** @param {import("./model.js").GridModel} model @param {number} taskId @param {(path: string) => void} go */
+  constructor(model, taskId, go) {
     this.taskId = taskId;
+    this.go = go;
     this.element = h("div", { class: "graph-frame", tabindex: 0, role: "group", "aria-label": "Graph of the steps" });
     this.#build(model);
   }
@@ -53,7 +54,13 @@ export class Graph {
     const mark = svg("path", { "vector-effect": "non-scaling-stroke" });
     const word = svg("text", { x: box.x + 28, y: box.y + BOX.height / 2, class: "node-word" });
     const parts = [svg("rect", box), mark, !isBar && word].filter(Boolean);
-    const link = svg("a", { href: `/console/tasks/${this.taskId}/subtasks/${model.idAt(place)}`, class: "node" }, ...parts);
+    const path = `/console/tasks/${this.taskId}/subtasks/${model.idAt(place)}`;
+    const link = svg("a", { href: path, class: "node" }, ...parts);
+    link.addEventListener("click", (event) => {
+      if (event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.go(path);
+    });
     const center = isBar ? [box.x + 11, box.y + box.height / 2] : [box.x + 15, box.y + BOX.height / 2];
     const show = (now) => {
       const { word: name } = STATUS[STATUSES[now]];

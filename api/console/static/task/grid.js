@@ -15,6 +15,8 @@ const MOST_ROWS = 60;
 /** Of the height of the browser's window. */
 const SHARE = 0.72;
 const LEAST_HEIGHT = 220;
+/** A page that nobody sees gets no frames: of so many changes all is drawn anew. */
+const MOST_DIRTY = 5000;
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown"]);
 
 /** @typedef {import("./model.js").Place} Place */
@@ -76,7 +78,8 @@ export class Grid {
 
   /** @param {Place[]} places whose state is another one now */
   changed(places) {
-    for (const place of places) this.#dirty.push(place);
+    if (this.#dirty.length + places.length > MOST_DIRTY) this.#isAllDirty = true;
+    else this.#dirty.push(...places);
     this.#schedule();
   }
 
@@ -168,8 +171,9 @@ export class Grid {
     };
     element.addEventListener("scroll", repaint, { passive: true });
     element.addEventListener("keydown", (event) => this.#pressed(event));
-    element.addEventListener("mousemove", (event) => this.#moved(event));
-    element.addEventListener("mouseleave", () => this.#hover(null));
+    // A finger that taps points at nothing afterwards.
+    element.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.#hover(this.#cellUnder(event), event));
+    element.addEventListener("pointerleave", () => this.#hover(null));
     element.addEventListener("click", (event) => this.#setCursor(this.#cellUnder(event)));
     element.addEventListener("dblclick", () => this.place && this.tell.onOpen(this.place));
     for (const name of ["focus", "blur"]) {
@@ -211,11 +215,6 @@ export class Grid {
   #cellUnder(event) {
     const box = this.#canvas.getBoundingClientRect();
     return this.#scene.layout?.cellAt(event.clientX - box.left, event.clientY - box.top + this.element.scrollTop) ?? null;
-  }
-
-  #moved(event) {
-    const cell = this.#cellUnder(event);
-    this.#hover(cell, event);
   }
 
   #hover(cell, event) {

@@ -3,7 +3,7 @@
 import { fill, h } from "../dom.js";
 import { badge } from "../status.js";
 import { duration, moment, secondsBetween } from "../time.js";
-import { CANCELING, FAILED, PENDING, RUNNING, STATUSES, SUCCESSFUL } from "./letter.js";
+import { CANCELING, FAILED, RUNNING, STATUSES, SUCCESSFUL } from "./letter.js";
 import { verdict } from "./verdict.js";
 import { counted, number } from "./word.js";
 
@@ -12,7 +12,9 @@ const OPERATIONS = { EXECUTE: "Execute", RETRY: "Retry", ROLLBACK: "Roll back" }
 export class Head {
   #facts = h("dl", { class: "facts" });
   #title = h("h1", {});
-  #verdict = h("p", { class: "verdict", role: "status" });
+  #verdict = h("p", { class: "verdict" });
+  /** What is read out: not each number that changes. */
+  #spoken = h("p", { class: "visually-hidden", role: "status" });
   #buttons = h("div", { class: "actions task-actions" });
   #bar = h("div", { class: "progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0 });
   #far = h("p", { class: "far" });
@@ -26,7 +28,7 @@ export class Head {
     this.mayManage = session.may("TASK_MANAGER");
     this.actions = actions;
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "/console/tasks" }, "Tasks"));
-    this.element = h("header", { class: "task-head" }, crumbs, this.#title, this.#verdict, this.#buttons, this.#facts, this.#bar, this.#far);
+    this.element = h("header", { class: "task-head" }, crumbs, this.#title, this.#buttons, this.#spoken, this.#verdict, this.#facts, this.#far, this.#bar);
   }
 
   /**
@@ -36,6 +38,7 @@ export class Head {
    */
   update(task, progress, model) {
     this.#say(this.#verdict, verdict(task, model));
+    this.#say(this.#spoken, `Task ${task.id}: ${OPERATIONS[task.operation]}, ${task.status.toLowerCase()}`);
     this.#verdict.className = `verdict tone-${task.status.toLowerCase()}`;
     this.#showTitle(task, model);
     this.#showFacts(task, model);
@@ -85,7 +88,7 @@ export class Head {
     const counts = model.counts;
     const share = total ? (100 * done) / total : 0;
     const order = [SUCCESSFUL, RUNNING, CANCELING, FAILED];
-    const parts = order.filter((code) => counts[code] && !(code === PENDING));
+    const parts = order.filter((code) => counts[code]);
     const width = (code) => ({ width: `max(${(100 * counts[code]) / total}%, 3px)` });
     fill(this.#bar, parts.map((code) => h("span", { class: `part cell-${STATUSES[code].toLowerCase()}`, style: width(code) })));
     this.#bar.setAttribute("aria-valuemax", String(total));
@@ -106,7 +109,8 @@ function rounded(value) {
 }
 
 function button(text, kind, act, count = "") {
-  const element = h("button", { type: "button", class: `button ${kind}` }, text, count && h("span", { class: "count" }, count));
+  const name = count ? `${text} ${count}` : null;
+  const element = h("button", { type: "button", class: `button ${kind}`, "aria-label": name }, text, count && h("span", { class: "count" }, count));
   element.addEventListener("click", async () => {
     element.disabled = true;
     await act();

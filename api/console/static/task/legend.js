@@ -20,7 +20,9 @@ export class Legend {
     counts.forEach((count, code) => {
       const { element, text } = this.buttons[code];
       const shown = number(count);
-      if (text.textContent !== shown) text.textContent = shown;
+      if (text.textContent === shown) return;
+      text.textContent = shown;
+      element.setAttribute("aria-label", `${STATUS[STATUSES[code]].word} ${shown}`);
       element.classList.toggle("none", count === 0);
     });
   }
@@ -31,7 +33,7 @@ export class Legend {
   }
 
   #button(status, code, onChoice) {
-    const text = h("span", { class: "count" }, "0");
+    const text = h("span", { class: "count" });
     const choose = () => {
       if (!this.#chosen.delete(code)) this.#chosen.add(code);
       element.setAttribute("aria-pressed", String(this.#chosen.has(code)));

@@ -66,7 +66,7 @@ class TaskPage {
   }
 
   show(element) {
-    const { api, taskId, session, setTitle } = this.context;
+    const { api, taskId, session, go, setTitle } = this.context;
     setTitle(`${this.task.name} #${taskId}`);
     const actions = new Actions(api, taskId, () => this.reload().catch(() => {}));
     const shared = { api, taskId, model: () => this.model, actions, subtasks: new Subtasks(api, taskId), mayManage: session.may("TASK_MANAGER") };
@@ -78,7 +78,7 @@ class TaskPage {
       grid, live, card, tip, shared,
       head: new Head(session, actions),
       stages: new Stages(this.model),
-      graph: this.model.hostCount <= MOST_HOSTS ? new Graph(this.model, taskId) : null,
+      graph: this.model.hostCount <= MOST_HOSTS ? new Graph(this.model, taskId, go) : null,
       toolbar: new Toolbar(grid),
       failures: new Failures(shared),
     };
@@ -175,7 +175,7 @@ class TaskPage {
     stages.update(this.model);
     graph?.update(this.model);
     toolbar.legend.update(this.model.counts);
-    failures.update(this.model.counts[FAILED]);
+    failures.update(this.model.counts[FAILED], this.model.eventId);
     card.refresh();
     tip.refresh();
   }
@@ -183,6 +183,6 @@ class TaskPage {
   #painted() {
     if (this.#isPainted) return;
     this.#isPainted = true;
-    performance.mark("muster:task-painted");
+    requestAnimationFrame(() => performance.mark("muster:task-painted"));
   }
 }

@@ -156,10 +156,10 @@ export class Painter {
       return;
     }
     context.strokeStyle = context.fillStyle = palette.inks[code];
-    context.lineWidth = code === FAILED ? 2.4 : 1.8;
     if (height < SMALLEST || width < SMALLEST) return;
     const isWord = width >= WORD_FROM && width < 400;
-    const radius = Math.min(width, height, 26) * 0.28;
+    const radius = Math.min(width, height, 26) * (code === FAILED ? 0.34 : 0.28);
+    context.lineWidth = Math.min(code === FAILED ? 2.4 : 1.8, radius * 0.45);
     drawMark(context, code, isWord ? x + 13 : middleX, middleY, radius);
     if (isWord) this.#text(STATUSES[code].toLowerCase(), x + 25, middleY, FONT, palette.inks[code], width - 28);
   }
@@ -210,6 +210,7 @@ export class Painter {
 
   #bandTexts({ model, layout, hosts }, palette, top) {
     const { context } = this;
+    if (!hosts.length) return this.#text("No host fits.", 0, 9, FONT, palette.muted, this.width);
     model.stages.forEach((stage, index) => {
       const band = layout.bands[index];
       if (stage.isWait || band.top > top + this.height || band.top + 22 < top) return;
@@ -222,7 +223,6 @@ export class Painter {
       const left = context.measureText(this.#fitting(`${stage.number} ${stage.name}`, this.width * 0.6)).width + 10;
       this.#text(counts + failed, left, band.top - top + 9, FONT, palette.muted, this.width - left);
     });
-    if (!hosts.length) this.#text("No host fits.", 0, 9, FONT, palette.muted, this.width);
   }
 
   #outline({ layout, cursor, hover, hasFocus, hosts }, palette, top) {

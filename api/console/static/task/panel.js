@@ -31,6 +31,7 @@ export class Panel {
   #reason = h("p", { class: "reason", hidden: true });
   #buttons = h("div", { class: "bar" });
   #facts = h("dl", { class: "facts" });
+  #more = h("dl", { class: "facts" });
   #fault = h("div", {});
 
   /**
@@ -46,7 +47,7 @@ export class Panel {
     this.log = new LogView(`task-${context.taskId}-subtask-${id}.log`);
     const close = h("a", { class: "button quiet", href: this.back, "aria-label": "Close this step" }, "✕");
     const head = h("div", { class: "panel-head" }, h("div", {}, this.#title, this.#where), close);
-    this.element = h("aside", { class: "panel card", "aria-label": "Step" }, head, this.#fault, this.#reason, this.#buttons, this.#facts, this.log.element);
+    this.element = h("aside", { class: "panel card", "aria-label": "Step" }, head, this.#fault, this.#reason, this.#buttons, this.#facts, this.log.element, h("details", {}, h("summary", {}, "More about this step"), this.#more));
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && context.go(this.back));
   }
 
@@ -81,7 +82,8 @@ export class Panel {
     this.#reason.textContent = subtask.reason;
     this.#reason.classList.toggle("is-failed", subtask.status === "FAILED");
     this.#showButtons(subtask, code, host);
-    fill(this.#facts, this.#factsOf(subtask).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    fill(this.#facts, rows(this.#factsOf(subtask)));
+    fill(this.#more, rows(this.#detailsOf(subtask)));
     await this.#showLog(subtask);
   }
 
@@ -113,13 +115,17 @@ export class Panel {
     const took = startTime && finishTime ? duration(secondsBetween(startTime, finishTime)) : "–";
     return [
       ["Last asked", OPERATIONS[subtask.operation] ?? subtask.operation],
-      ["Run", number(subtask.runTime)],
-      ["Attempt", number(subtask.attempt)],
+      ["Attempt", `${number(subtask.attempt)}${subtask.runTime > 1 ? `, run ${number(subtask.runTime)}` : ""}`],
       ["Began", moment(startTime)],
       ["Ended", moment(finishTime)],
       ["Took", took],
-      ["May take", duration(subtask.timeout)],
       ["Worker", subtask.executor || "–"],
+    ];
+  }
+
+  #detailsOf(subtask) {
+    return [
+      ["May take", duration(subtask.timeout)],
       ["Host", subtask.hostId === null ? "–" : `#${subtask.hostId}`],
       ["Subtask", `#${subtask.id}`],
       ["Waits for", this.#links(subtask.upstreams)],
@@ -146,6 +152,10 @@ export class Panel {
     this.log.show(log, isAtWork ? "The log comes when the step has ended; it will appear here." : "Nothing was logged.");
     this.#ran = ran;
   }
+}
+
+function rows(facts) {
+  return facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
 }
 
 function nameOf(model, id) {

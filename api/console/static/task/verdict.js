@@ -24,9 +24,9 @@ function failed(task, model) {
   const sum = where.reduce((total, stage) => total + stage.counts[FAILED], 0);
   const steps = where.map((stage) => `“${stage.name}”`).join(", ");
   const what = `${number(sum)} of ${counted(model.hostCount, "host")} failed at ${steps}.`;
-  if (task.operation === "ROLLBACK") return `Rolling back: ${what} Mend and roll back again, or skip what can't be undone.`;
-  const back = task.prohibitRollback ? "" : "; or roll back to leave all hosts as they were";
-  return `${what} Mend and retry, or skip hosts to go on without them${back}.`;
+  if (task.operation === "ROLLBACK") return `Rolling back: ${what} Mend what is wrong and roll back again, or skip what can't be undone.`;
+  const back = task.prohibitRollback ? "" : ", or roll back to leave all hosts as they were";
+  return `${what} Mend what is wrong and retry, or skip the step there${back}.`;
 }
 
 function running(task, model) {
