@@ -62,10 +62,10 @@ def test_a_grid_goes_on_with_the_events_behind_it(api: Api) -> None:
     assert order_of(after) > order_of(before)
     path = f"/tasks/instances/{task}/events?lastEventId={before}"
     with api.client.open(path, auth=("manager", "correct horse")) as answer:
-        chunks = (chunk for chunk in answer.response if b"data: " in (chunk if isinstance(chunk, bytes) else b""))
-        event = dict(line.split(": ", 1) for line in bytes(next(chunks)).decode().strip().split("\n"))
-    assert (event["event"], event["id"]) == ("changes", after)
-    assert [change["status"] for change in json.loads(event["data"])["changes"]] == ["RUNNING"]
+        text = next(chunk for chunk in map(bytes.decode, answer.iter_encoded()) if "data: " in chunk)
+    fields = {name: value for name, _, value in (line.partition(": ") for line in text.strip().split("\n"))}
+    assert (fields["event"], fields["id"]) == ("changes", after)
+    assert [change["status"] for change in json.loads(fields["data"])["changes"]] == ["RUNNING"]
 
 
 def test_what_waits_for_its_hosts_is_pending_in_a_grid(api: Api) -> None:

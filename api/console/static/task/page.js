@@ -41,6 +41,9 @@ class TaskPage {
   #clock = 0;
   #isPainted = false;
   #parts = {};
+  #loads = 0;
+  /** What was told while the task was being loaded: what is loaded may be older. */
+  #told = [];
 
   constructor(context) {
     this.context = context;
@@ -49,11 +52,18 @@ class TaskPage {
 
   async load() {
     const { api } = this.context;
-    const [task, grid] = await Promise.all([api.get(`${this.path}?view=summary`), api.get(`${this.path}/grid`)]);
-    const { summary, ...head } = task;
-    this.task = head;
-    this.progress = summary.progress;
-    this.model = new GridModel(grid);
+    this.#loads += 1;
+    try {
+      const [task, grid] = await Promise.all([api.get(`${this.path}?view=summary`), api.get(`${this.path}/grid`)]);
+      const { summary, ...head } = task;
+      this.task = head;
+      this.progress = summary.progress;
+      this.model = new GridModel(grid);
+      for (const [id, changes] of this.#told) this.model.apply(id, changes);
+    } finally {
+      this.#loads -= 1;
+      if (!this.#loads) this.#told = [];
+    }
   }
 
   /** Load all of it again, and show it. */
@@ -153,6 +163,7 @@ class TaskPage {
 
   #changed(id, changes) {
     const { grid, shared } = this.#parts;
+    if (this.#loads) this.#told.push([id, changes]);
     grid.changed(this.model.apply(id, changes));
     shared.subtasks.forget(changes.map((change) => change.id));
     if (grid.isFilteredByState && !this.#refilter) {

@@ -7,7 +7,7 @@ const ROW = 26;
 const HEAD = 34;
 const WAIT = 18;
 const GAP = 3;
-const WIDEST_COLUMN = 170;
+const WIDEST_COLUMN = 240;
 
 /** @typedef {{stage: number, row: number}} Cell */
 
