@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.lone import Played
-from tests.stack import RunningStack, children_of, nodes
+from tests.stack import RunningStack, Task, children_of, nodes
 
 OpenPage = Callable[..., Page]
 SEVERE = ("serious", "critical")
@@ -61,6 +61,12 @@ def idle_task(stack: RunningStack) -> int:
     answer = stack.http.post("/compute/hosts/batchCreate", json=body)
     assert answer.status_code == 200, answer.text
     return int(stack.restart([host["id"] for host in answer.json()["data"]["contents"]])["id"])
+
+
+@pytest.fixture(scope="module")
+def done_task(stack: RunningStack) -> Task:
+    """A restart of two hosts that has succeeded."""
+    return stack.follow(stack.restart([1, 2])["id"])
 
 
 def failed_task(stack: RunningStack, faults: Faults, host: int, *others: int) -> int:
@@ -118,13 +124,13 @@ def test_a_failed_host_is_found_read_mended_and_retried(
     expect(panel).to_have_count(0)
 
 
-def test_a_node_leads_to_its_row_in_flower(stack: RunningStack, open_page: OpenPage) -> None:
-    task = stack.follow(stack.restart([1])["id"])
-    page = open_page(f"{path_of(task['id'])}/subtasks/{nodes(task, START)[0]['id']}")
+def test_a_node_leads_to_its_row_in_flower(stack: RunningStack, open_page: OpenPage, done_task: Task) -> None:
+    node = nodes(done_task, START)[0]
+    page = open_page(f"{path_of(done_task['id'])}/subtasks/{node['id']}")
     link = page.get_by_role("link", name="In Flower").get_attribute("href")
     answer = stack.http.get(str(link))
     assert answer.status_code == 200, answer.text
-    assert nodes(task, START)[0]["name"] in answer.text
+    assert node["name"] in answer.text
 
 
 def test_another_task_is_rolled_back_after_a_question(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:
@@ -178,9 +184,8 @@ def test_who_may_only_look_has_nothing_to_press(
     expect(page.get_by_role("button", name=re.compile("^(Retry|Skip|Roll back|Cancel …)"))).to_have_count(0)
 
 
-def test_the_grid_works_by_keyboard(stack: RunningStack, open_page: OpenPage) -> None:
-    task = stack.follow(stack.restart([1, 2])["id"])
-    page = open_page(path_of(task["id"]))
+def test_the_grid_works_by_keyboard(open_page: OpenPage, done_task: Task) -> None:
+    page = open_page(path_of(done_task["id"]))
     card = page.locator(".cell-card")
     grid = page.get_by_role("application")
     grid.focus()
@@ -192,7 +197,7 @@ def test_the_grid_works_by_keyboard(stack: RunningStack, open_page: OpenPage) ->
     expect(card).to_contain_text("attempt 1")
     assert card.get_attribute("aria-live") == "polite"
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"/subtasks/{nodes(task, 8)[1]['id']}$"))
+    expect(page).to_have_url(re.compile(f"/subtasks/{nodes(done_task, 8)[1]['id']}$"))
     panel = page.get_by_role("complementary", name="Step")
     expect(panel).to_contain_text("host-002")
     expect(panel.get_by_role("heading")).to_be_focused()

@@ -2,10 +2,13 @@
 
 import { fill, h } from "../dom.js";
 import { errorBlock } from "../notice.js";
+import { Reasons } from "./reasons.js";
 import { counted, number } from "./word.js";
 
 const SIZE = 5;
 const PACE_MS = 1000;
+/** Reasons are counted less often: that takes all failures. */
+const TURNS_A_COUNT = 4;
 
 export class Failures {
   #page = 1;
@@ -13,16 +16,18 @@ export class Failures {
   #timer = 0;
   #total = 0;
   #key = "";
+  #turns = 0;
   #body = h("div", {});
   #title = h("h2", { id: "failures-title" });
 
   /**
    * @param {{api: any, taskId: number, model: () => import("./model.js").GridModel,
-   *   actions: import("./action.js").Actions, mayManage: boolean}} context
+   *   actions: import("./action.js").Actions, mayManage: boolean, isRunning: () => boolean}} context
    */
   constructor(context) {
     this.context = context;
-    this.element = h("section", { class: "failures", "aria-labelledby": "failures-title", hidden: true }, this.#title, this.#body);
+    this.reasons = new Reasons(context.api, context.taskId);
+    this.element = h("section", { class: "failures", "aria-labelledby": "failures-title", hidden: true }, this.#title, this.reasons.element, this.#body);
   }
 
   /**
@@ -62,7 +67,9 @@ export class Failures {
   }
 
   async #ask() {
-    const { api, taskId } = this.context;
+    const { api, taskId, isRunning } = this.context;
+    if (this.#turns % TURNS_A_COUNT === 0 || !isRunning()) await this.reasons.update(this.#total > SIZE);
+    this.#turns += 1;
     const path = `/tasks/instances/${taskId}/failures?page=${this.#page}&size=${SIZE}`;
     const { data, etag, isNew } = await api.refresh(path, this.#etag, { background: true });
     this.#etag = etag;

@@ -192,7 +192,8 @@ export class Grid {
     else if (ARROWS.has(event.key)) this.#setCursor(isFirst ? cell : this.#scene.layout.moved(cell, event.key));
     else if (event.key === "Home") this.#setCursor({ ...cell, row: 0 });
     else if (event.key === "End") this.#setCursor({ ...cell, row: this.#scene.hosts.length - 1 });
-    else if (event.key === "n" || event.key === "p") this.#setCursor(this.#failedFrom(cell, event.key === "n" ? 1 : -1));
+    else if (event.key === "n") this.#setCursor(this.#failedFrom(isFirst ? { stage: 0, row: -1 } : cell, 1));
+    else if (event.key === "p") this.#setCursor(this.#failedFrom(cell, -1));
     else return;
     event.preventDefault();
     if (this.#scene.cursor) this.#reveal(this.#scene.cursor);
