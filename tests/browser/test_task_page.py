@@ -16,19 +16,19 @@ from tests.stack import RunningStack, Task, children_of, nodes
 
 OpenPage = Callable[..., Page]
 SEVERE = ("serious", "critical")
-START = 5
+STOP, START = 1, 5
 VIEWER = ("looker", "correct horse battery")
 
 
 class Faults:
-    """Agents of the demo's hosts that refuse to start."""
+    """Agents of the demo's hosts that misbehave."""
 
     def __init__(self, stack: RunningStack) -> None:
         self._fleet = stack.data / "fleet"
         self._set: list[Path] = []
 
-    def set(self, number: int) -> None:
-        file = self._fleet / f"host-{number:03d}/ocp_agent/conf/faults/refuse-start"
+    def set(self, number: int, fault: str = "refuse-start") -> None:
+        file = self._fleet / f"host-{number:03d}/ocp_agent/conf/faults/{fault}"
         file.write_text("")
         self._set.append(file)
 
@@ -86,6 +86,7 @@ def test_a_restart_is_watched_to_its_end(stack: RunningStack, open_page: OpenPag
     page = open_page(path_of(task))
     expect(page.get_by_role("heading", name=re.compile("Batch restart OCP agent"))).to_be_visible()
     expect(page.get_by_text("Done on all 3 hosts.")).to_be_visible(timeout=60_000)
+    expect(page).to_have_title(f"Successful: Batch restart OCP agent #{task} · Muster")
     # By events alone: the page was loaded once.
     expect(page.get_by_role("button", name="Successful 19", exact=True)).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "19")
@@ -155,6 +156,20 @@ def test_one_step_is_skipped_after_a_question(stack: RunningStack, open_page: Op
     page.get_by_role("alertdialog").get_by_role("button", name="Skip").click()
     expect(page.get_by_role("row")).to_have_count(0, timeout=60_000)
     stack.follow(task)
+
+
+def test_a_step_at_work_is_cancelled_after_a_question(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:
+    faults.set(1, "hang-stop")
+    task = stack.restart([1])
+    page = open_page(f"{path_of(task['id'])}/subtasks/{nodes(task, STOP)[0]['id']}")
+    panel = page.get_by_role("complementary", name="Step")
+    panel.get_by_role("button", name="Cancel …").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Cancel the step").click()
+    expect(panel.get_by_role("heading")).to_contain_text("Failed", timeout=30_000)
+    expect(panel.get_by_role("log")).to_contain_text("cancelled by admin")
+    faults.mend()
+    panel.get_by_role("button", name="Retry").click()
+    expect(page.get_by_text("Done on the host.")).to_be_visible(timeout=60_000)
 
 
 def test_a_refusal_says_which_state_was_met(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:

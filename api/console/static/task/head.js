@@ -96,7 +96,7 @@ export class Head {
     const isBack = task.operation === "ROLLBACK";
     const words = [`${number(done)} of ${counted(total, "step")} ${isBack ? "undone" : "done"} (${rounded(share)} %)`];
     if (task.status === "RUNNING" && perSecond) words.push(`${rounded(perSecond)} a second`);
-    if (secondsLeft !== null && secondsLeft !== undefined && task.status === "RUNNING") words.push(`about ${duration(secondsLeft)} left`);
+    if (secondsLeft >= 1 && task.status === "RUNNING") words.push(`about ${duration(secondsLeft)} left`);
     this.#say(this.#far, words.join(" · "));
     this.#bar.setAttribute("aria-valuetext", words.join(", "));
   }

@@ -1,6 +1,7 @@
 /** A task's page: head, steps, grid, failures, and one subtask beside them; loaded once, then kept up to date. */
 
 import { fill, h } from "../dom.js";
+import { STATUS } from "../status.js";
 import { Actions } from "./action.js";
 import { Card } from "./card.js";
 import { Failures } from "./failures.js";
@@ -76,8 +77,7 @@ class TaskPage {
   }
 
   show(element) {
-    const { api, taskId, session, go, setTitle } = this.context;
-    setTitle(`${this.task.name} #${taskId}`);
+    const { api, taskId, session, go } = this.context;
     const actions = new Actions(api, taskId, () => this.reload().catch(() => {}));
     const shared = { api, taskId, model: () => this.model, isRunning: () => this.task.status === "RUNNING", actions, subtasks: new Subtasks(api, taskId), mayManage: session.may("TASK_MANAGER") };
     const card = new Card(shared, false);
@@ -181,6 +181,7 @@ class TaskPage {
 
   #showAll() {
     this.#frame = 0;
+    this.context.setTitle(`${STATUS[this.task.status].word}: ${this.task.name} #${this.task.id}`);
     const { head, stages, graph, toolbar, failures, card, tip } = this.#parts;
     head.update(this.task, this.progress, this.model);
     stages.update(this.model);
