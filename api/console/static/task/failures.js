@@ -27,7 +27,8 @@ export class Failures {
   constructor(context) {
     this.context = context;
     this.reasons = new Reasons(context.api, context.taskId);
-    this.element = h("section", { class: "failures", "aria-labelledby": "failures-title", hidden: true }, this.#title, this.reasons.element, this.#body);
+    const attributes = { class: "failures", "aria-labelledby": "failures-title", hidden: true };
+    this.element = h("section", attributes, this.#title, this.reasons.element, this.#body);
   }
 
   /**
@@ -100,16 +101,22 @@ export class Failures {
     const place = model().placeOf(id);
     const host = place ? model().hostNames[place.at] : "–";
     const where = `${host}: ${name}`;
-    const button = (text, act) => h("button", { type: "button", class: "button", "aria-label": `${text} ${where}`, data: { key: `${text}${id}` }, on: { click: act } }, text);
+    const button = (text, act) => pressed(text, `${text}${id}`, act, { "aria-label": `${text} ${where}` });
     const link = h("a", { href: `/console/tasks/${taskId}/subtasks/${id}`, data: { key: `host${id}` } }, host);
     const may = mayManage && [button("Retry", () => actions.retry(id, where)), button("Skip …", () => actions.skip(id, where))];
-    return h("tr", {}, h("td", { class: "host" }, link), h("td", { class: "step" }, name), h("td", { class: "reason" }, reason || "–"), h("td", { class: "do" }, h("div", { class: "bar" }, may)));
+    const cells = { host: link, step: name, reason: reason || "–", do: h("div", { class: "bar" }, may) };
+    return h("tr", {}, Object.entries(cells).map(([kind, content]) => h("td", { class: kind }, content)));
   }
 
   #pager({ number: at, totalPages, totalElements }) {
-    const button = (text, page) => h("button", { type: "button", class: "button", data: { key: text }, disabled: page < 1 || page > totalPages, on: { click: () => this.#go(page) } }, text);
+    const button = (text, page) => pressed(text, text, () => this.#go(page), { disabled: page < 1 || page > totalPages });
     const first = (at - 1) * SIZE + 1;
     const range = `${number(first)} to ${number(Math.min(at * SIZE, totalElements))} of ${number(totalElements)}`;
     return h("nav", { class: "pager", "aria-label": "Pages of failures" }, button("Previous", at - 1), h("span", {}, range), button("Next", at + 1));
   }
+}
+
+/** A button that has the focus again, by its key, when the page is made anew. */
+function pressed(text, key, act, properties) {
+  return h("button", { type: "button", class: "button", data: { key }, on: { click: act }, ...properties }, text);
 }

@@ -36,9 +36,12 @@ export class Graph {
     const places = columns(model);
     const height = HEAD + model.hostCount * ROW;
     const width = places[places.length - 1].left + places[places.length - 1].width;
-    const head = model.stages.map((stage, at) => !stage.isWait && text(places[at].left + BOX.width / 2, 14, `${stage.number} ${stage.name}`, BOX.width + 26));
+    const titleOf = ({ number, name }, at) => text(places[at].left + BOX.width / 2, 14, `${number} ${name}`, BOX.width + 26);
+    const head = model.stages.map((stage, at) => !stage.isWait && titleOf(stage, at));
     const names = model.hostNames.map((name, at) => text(0, HEAD + at * ROW + ROW / 2, name, NAME - 14, "start"));
-    this.#nodes = model.stages.flatMap((stage, at) => Array.from(stage.codes, (code, inner) => this.#node(model, places, { stage: at, at: inner }, code, height)));
+    this.#nodes = model.stages.flatMap(({ codes }, stage) =>
+      Array.from(codes, (code, at) => this.#node(model, places, { stage, at }, code, height)),
+    );
     const image = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "Steps of each host" });
     image.append(...[edges(model, places), ...head, ...names, ...this.#nodes.map((node) => node.element)].filter(Boolean));
     fill(this.element, image);

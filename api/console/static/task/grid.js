@@ -5,7 +5,7 @@
 
 import { h } from "../dom.js";
 import { BandLayout, fittingSize, SIZES } from "./bands.js";
-import { FAILED } from "./letter.js";
+import { cellAfter, cellOf, placeOf } from "./cursor.js";
 import { Painter } from "./painter.js";
 import { readPalette, whenThemeChanges } from "./palette.js";
 import { RowLayout } from "./rows.js";
@@ -17,7 +17,6 @@ const SHARE = 0.72;
 const LEAST_HEIGHT = 220;
 /** A page that nobody sees gets no frames: of so many changes all is drawn anew. */
 const MOST_DIRTY = 5000;
-const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown"]);
 
 /** @typedef {import("./model.js").Place} Place */
 
@@ -44,7 +43,14 @@ export class Grid {
     this.tell = tell;
     this.element = h(
       "div",
-      { class: "grid-window", tabindex: 0, role: "application", "aria-roledescription": "grid of subtasks", "aria-label": "Stages and hosts", "aria-describedby": "grid-help" },
+      {
+        class: "grid-window",
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "grid of subtasks",
+        "aria-label": "Stages and hosts",
+        "aria-describedby": "grid-help",
+      },
       this.#canvas,
       this.#spacer,
     );
@@ -112,9 +118,7 @@ export class Grid {
 
   /** Put the cursor on a subtask, or nowhere. @param {Place | null} place */
   point(place) {
-    const row = place && (this.model.stages[place.stage].isPerHost ? this.#scene.rowOf.get(place.at) : 0);
-    const cell = place && row !== undefined ? { stage: place.stage, row } : null;
-    this.#setCursor(cell);
+    this.#setCursor(place && cellOf(place, this.#scene));
   }
 
   #layOut() {
@@ -130,7 +134,7 @@ export class Grid {
     this.element.style.height = `${height}px`;
     this.#painter.resize(width, height);
     this.#spacer.style.height = `${Math.max(0, layout.height - height)}px`;
-    scene.cursor = this.place && this.#cellOf(this.place);
+    scene.cursor = this.place && cellOf(this.place, scene);
     this.tell.onShown(hosts.length, !layout.hasNames);
     this.#isAllDirty = true;
     this.#schedule();
@@ -186,31 +190,16 @@ export class Grid {
 
   #pressed(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || !this.#scene.hosts.length) return;
-    const cell = this.#scene.cursor ?? { stage: 0, row: 0 };
-    const isFirst = !this.#scene.cursor;
-    if (event.key === "Enter" && this.place) this.tell.onOpen(this.place);
-    else if (ARROWS.has(event.key)) this.#setCursor(isFirst ? cell : this.#scene.layout.moved(cell, event.key));
-    else if (event.key === "Home") this.#setCursor({ ...cell, row: 0 });
-    else if (event.key === "End") this.#setCursor({ ...cell, row: this.#scene.hosts.length - 1 });
-    else if (event.key === "n") this.#setCursor(this.#failedFrom(isFirst ? { stage: 0, row: -1 } : cell, 1));
-    else if (event.key === "p") this.#setCursor(this.#failedFrom(cell, -1));
-    else return;
-    event.preventDefault();
-    if (this.#scene.cursor) this.#reveal(this.#scene.cursor);
-  }
-
-  /** The next failed cell, from stage to stage and host to host, round and round. */
-  #failedFrom({ stage, row }, step) {
-    const { stages } = this.model;
-    const { hosts } = this.#scene;
-    const count = stages.length * hosts.length;
-    for (let tried = 1, at = stage * hosts.length + row; tried <= count; tried += 1) {
-      at = (at + step + count) % count;
-      const found = { stage: Math.floor(at / hosts.length), row: at % hosts.length };
-      const one = stages[found.stage];
-      if (one.counts[FAILED] && one.codes[one.isPerHost ? hosts[found.row] : 0] === FAILED) return found;
+    if (event.key === "Enter" && this.place) {
+      event.preventDefault();
+      this.tell.onOpen(this.place);
+      return;
     }
-    return this.#scene.cursor;
+    const cell = cellAfter(event.key, this.#scene);
+    if (!cell) return;
+    event.preventDefault();
+    this.#setCursor(cell);
+    this.#reveal(cell);
   }
 
   #cellUnder(event) {
@@ -225,24 +214,15 @@ export class Grid {
     this.#scene.hover = cell;
     this.#isAllDirty = true;
     this.#schedule();
-    this.tell.onHover(cell && this.#placeOf(cell), event);
+    this.tell.onHover(cell && placeOf(cell, this.#scene), event);
   }
 
   #setCursor(cell) {
     this.#scene.cursor = cell;
-    this.place = cell && this.#placeOf(cell);
+    this.place = cell && placeOf(cell, this.#scene);
     this.#isAllDirty = true;
     this.#schedule();
     this.tell.onCursor(this.place);
-  }
-
-  #placeOf({ stage, row }) {
-    return { stage, at: this.model.stages[stage].isPerHost ? this.#scene.hosts[row] : 0 };
-  }
-
-  #cellOf({ stage, at }) {
-    const row = this.model.stages[stage].isPerHost ? this.#scene.rowOf.get(at) : 0;
-    return row === undefined ? null : { stage, row };
   }
 
   #reveal(cell) {

@@ -28,7 +28,8 @@ export class Head {
     this.mayManage = session.may("TASK_MANAGER");
     this.actions = actions;
     const crumbs = h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: "/console/tasks" }, "Tasks"));
-    this.element = h("header", { class: "task-head" }, crumbs, this.#title, this.#buttons, this.#spoken, this.#verdict, this.#facts, this.#far, this.#bar);
+    const told = [this.#spoken, this.#verdict, this.#facts, this.#far, this.#bar];
+    this.element = h("header", { class: "task-head" }, crumbs, this.#title, this.#buttons, told);
   }
 
   /**

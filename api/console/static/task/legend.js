@@ -12,7 +12,8 @@ export class Legend {
   /** @param {(codes: Set<number>) => void} onChoice */
   constructor(onChoice) {
     this.buttons = STATUSES.map((status, code) => this.#button(status, code, onChoice));
-    this.element = h("div", { class: "legend", role: "group", "aria-label": "States: press to show only hosts with it" }, this.buttons.map((one) => one.element));
+    const attributes = { class: "legend", role: "group", "aria-label": "States: press to show only hosts with it" };
+    this.element = h("div", attributes, this.buttons.map((one) => one.element));
   }
 
   /** @param {number[]} counts by code */
@@ -39,7 +40,8 @@ export class Legend {
       element.setAttribute("aria-pressed", String(this.#chosen.has(code)));
       onChoice(new Set(this.#chosen));
     };
-    const element = h("button", { type: "button", class: "chip", "aria-pressed": "false", data: { status }, on: { click: choose } }, swatch(code), STATUS[status].word, text);
+    const attributes = { type: "button", class: "chip", "aria-pressed": "false", data: { status }, on: { click: choose } };
+    const element = h("button", attributes, swatch(code), STATUS[status].word, text);
     return { element, text };
   }
 }

@@ -58,7 +58,8 @@ export class LogView {
 
   #render(none = "") {
     const isCut = this.#text.length > MOST_SHOWN;
-    const note = isCut && h("span", { class: "muted" }, `… the last ${number(MOST_SHOWN)} of ${counted(this.#text.length, "letter")}; Download has all.\n`);
+    const words = `… the last ${number(MOST_SHOWN)} of ${counted(this.#text.length, "letter")}; Download has all.\n`;
+    const note = isCut && h("span", { class: "muted" }, words);
     this.#marks = [];
     fill(this.#pre, note, this.#text ? this.#parts() : h("span", { class: "muted" }, none));
     this.#tell();

@@ -79,7 +79,15 @@ class TaskPage {
   show(element) {
     const { api, taskId, session, go } = this.context;
     const actions = new Actions(api, taskId, () => this.reload().catch(() => {}));
-    const shared = { api, taskId, model: () => this.model, isRunning: () => this.task.status === "RUNNING", actions, subtasks: new Subtasks(api, taskId), mayManage: session.may("TASK_MANAGER") };
+    const shared = {
+      api,
+      taskId,
+      actions,
+      model: () => this.model,
+      isRunning: () => this.task.status === "RUNNING",
+      subtasks: new Subtasks(api, taskId),
+      mayManage: session.may("TASK_MANAGER"),
+    };
     const card = new Card(shared, false);
     const tip = new Card(shared, true);
     const grid = new Grid(this.model, this.#gridListener(card, tip));

@@ -3,11 +3,10 @@
  * only the cells that have changed.
  */
 
+import { captionBands, captionRows, FONT, write } from "./caption.js";
 import { FAILED, STATUSES } from "./letter.js";
 import { drawMark, SMALLEST } from "./mark.js";
 
-const FONT = "13px system-ui, sans-serif";
-const BOLD = "600 13px system-ui, sans-serif";
 const WORD_FROM = 96;
 /** A failed cell of fewer pixels is drawn larger than it is, as a cross. */
 const CROSS = 7;
@@ -62,9 +61,7 @@ export class Painter {
     const seen = this.#seen(scene, top);
     this.#fill(scene, palette, top, seen);
     this.#marks(scene, palette, top, seen);
-    if (scene.layout.hasNames) this.#rowTexts(scene, palette, top);
-    else this.#bandTexts(scene, palette, top);
-    this.#outline(scene, palette, top);
+    this.#finish(scene, palette, top);
   }
 
   /**
@@ -82,8 +79,12 @@ export class Painter {
     // Crosses reach over their neighbours: all of them are drawn anew on top.
     this.#fill(scene, palette, top, cells);
     this.#marks(scene, palette, top, crosses ? this.#seen(scene, top, FAILED) : cells);
-    if (layout.hasNames) this.#rowTexts(scene, palette, top);
-    else this.#bandTexts(scene, palette, top);
+    this.#finish(scene, palette, top);
+  }
+
+  #finish(scene, palette, top) {
+    const caption = scene.layout.hasNames ? captionRows : captionBands;
+    caption(this.context, scene, palette, { top, width: this.width, height: this.height });
     this.#outline(scene, palette, top);
   }
 
@@ -161,7 +162,7 @@ export class Painter {
     const radius = Math.min(width, height, 26) * (code === FAILED ? 0.34 : 0.28);
     context.lineWidth = Math.min(code === FAILED ? 2.4 : 1.8, radius * 0.45);
     drawMark(context, code, isWord ? x + 13 : middleX, middleY, radius);
-    if (isWord) this.#text(STATUSES[code].toLowerCase(), x + 25, middleY, FONT, palette.inks[code], width - 28);
+    if (isWord) write(context, STATUSES[code].toLowerCase(), x + 25, middleY, FONT, palette.inks[code], width - 28);
   }
 
   /** A small failed cell: a dark cross in light edges, or the other way round, larger than its cell. */
@@ -172,57 +173,6 @@ export class Painter {
     context.strokeStyle = palette.inks[FAILED];
     context.lineWidth = 1.5;
     drawMark(context, FAILED, x, y, CROSS / 2.1);
-  }
-
-  #text(text, x, y, font, colour, most) {
-    const { context } = this;
-    context.font = font;
-    context.fillStyle = colour;
-    context.textBaseline = "middle";
-    context.fillText(this.#fitting(text, most), x, y);
-  }
-
-  #fitting(text, most) {
-    if (this.context.measureText(text).width <= most) return text;
-    let length = text.length - 1;
-    while (length > 1 && this.context.measureText(`${text.slice(0, length)}…`).width > most) length -= 1;
-    return `${text.slice(0, length)}…`;
-  }
-
-  #rowTexts({ model, layout, hosts }, palette, top) {
-    const { context } = this;
-    const [first, behind] = layout.rowsBetween(0, top, top + this.height);
-    context.fillStyle = palette.surface;
-    context.fillRect(0, 0, layout.nameWidth - 4, this.height);
-    for (let row = first; row < behind; row += 1) {
-      const { y, height } = layout.rectOf({ stage: 0, row });
-      this.#text(model.hostNames[hosts[row]], 2, y - top + height / 2, FONT, palette.text, layout.nameWidth - 10);
-    }
-    context.fillStyle = palette.surface;
-    context.fillRect(0, 0, this.width, layout.head - 2);
-    model.stages.forEach((stage, index) => {
-      if (stage.isWait) return;
-      const { left, width } = layout.columns[index];
-      const name = width > 80 ? `${stage.number} ${stage.name}` : String(stage.number);
-      this.#text(name, left, layout.head / 2, BOLD, palette.text, width - 8);
-    });
-  }
-
-  #bandTexts({ model, layout, hosts }, palette, top) {
-    const { context } = this;
-    if (!hosts.length) return this.#text("No host fits.", 0, 9, FONT, palette.muted, this.width);
-    model.stages.forEach((stage, index) => {
-      const band = layout.bands[index];
-      if (stage.isWait || band.top > top + this.height || band.top + 22 < top) return;
-      context.fillStyle = palette.surface;
-      context.fillRect(0, band.top - top, this.width, 18);
-      const done = stage.counts[STATUSES.length - 1];
-      const counts = `${done.toLocaleString("en")} of ${stage.codes.length.toLocaleString("en")}`;
-      const failed = stage.counts[FAILED] ? `, ${stage.counts[FAILED].toLocaleString("en")} failed` : "";
-      this.#text(`${stage.number} ${stage.name}`, 0, band.top - top + 9, BOLD, palette.text, this.width * 0.6);
-      const left = context.measureText(this.#fitting(`${stage.number} ${stage.name}`, this.width * 0.6)).width + 10;
-      this.#text(counts + failed, left, band.top - top + 9, FONT, palette.muted, this.width - left);
-    });
   }
 
   #outline({ layout, cursor, hover, hasFocus, hosts }, palette, top) {

@@ -47,7 +47,9 @@ export class Panel {
     this.log = new LogView(`task-${context.taskId}-subtask-${id}.log`);
     const close = h("a", { class: "button quiet", href: this.back, "aria-label": "Close this step" }, "✕");
     const head = h("div", { class: "panel-head" }, h("div", {}, this.#title, this.#where), close);
-    this.element = h("aside", { class: "panel card", "aria-label": "Step" }, head, this.#fault, this.#reason, this.#buttons, this.#facts, this.log.element, h("details", {}, h("summary", {}, "More about this step"), this.#more));
+    const more = h("details", {}, h("summary", {}, "More about this step"), this.#more);
+    const parts = [head, this.#fault, this.#reason, this.#buttons, this.#facts, this.log.element, more];
+    this.element = h("aside", { class: "panel card", "aria-label": "Step" }, parts);
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && context.go(this.back));
   }
 
@@ -77,7 +79,8 @@ export class Panel {
     const code = codeOf(subtask.status);
     fill(this.#title, subtask.name, " ", badge(subtask.status));
     const host = subtask.hostName || (subtask.hostId === null ? "all hosts" : `host ${subtask.hostId} (forgotten)`);
-    fill(this.#where, host);
+    const mayLook = subtask.hostName && this.context.session.may("HOST_VIEWER");
+    fill(this.#where, mayLook ? h("a", { href: `/console/hosts/${subtask.hostId}` }, host) : host);
     this.#reason.hidden = !subtask.reason;
     this.#reason.textContent = subtask.reason;
     this.#reason.classList.toggle("is-failed", subtask.status === "FAILED");

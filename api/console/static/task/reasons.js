@@ -28,7 +28,8 @@ export class Reasons {
 
   #show(failures, total) {
     const groups = grouped(failures.map((failure) => failure.reason));
-    const rows = groups.slice(0, SHOWN).map(([reason, count]) => h("li", {}, h("b", { class: "number" }, number(count)), " ", reason || "no reason was logged"));
+    const row = ([reason, count]) => h("li", {}, h("b", { class: "number" }, number(count)), " ", reason || "no reason was logged");
+    const rows = groups.slice(0, SHOWN).map(row);
     const others = groups.length - SHOWN;
     const more = others > 0 && h("li", { class: "muted" }, `and ${counted(others, "other reason")}`);
     const part = total > failures.length && h("li", { class: "muted" }, `of the first ${number(MOST)}`);

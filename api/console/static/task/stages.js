@@ -58,9 +58,11 @@ function stepRow({ number: place, name }) {
       shown = key;
       const total = codes.length;
       const width = (code) => ({ width: `max(${(100 * counts[code]) / total}%, 3px)` });
-      fill(bar, SHOWN.filter((code) => counts[code]).map((code) => h("span", { class: `part cell-${STATUSES[code].toLowerCase()}`, style: width(code) })));
+      const part = (code) => h("span", { class: `part cell-${STATUSES[code].toLowerCase()}`, style: width(code) });
+      fill(bar, SHOWN.filter((code) => counts[code]).map(part));
       const others = SHOWN.filter((code) => WORDS[code] && counts[code]);
-      fill(text, `${number(counts[SUCCESSFUL])} of ${number(total)} done`, others.map((code) => [", ", h("span", { class: `count-${STATUSES[code].toLowerCase()}` }, `${number(counts[code])} ${WORDS[code]}`)]));
+      const count = (code) => h("span", { class: `count-${STATUSES[code].toLowerCase()}` }, `${number(counts[code])} ${WORDS[code]}`);
+      fill(text, `${number(counts[SUCCESSFUL])} of ${number(total)} done`, others.map((code) => [", ", count(code)]));
       element.classList.toggle("is-now", counts[RUNNING] + counts[CANCELING] > 0);
     },
   };

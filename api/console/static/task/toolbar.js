@@ -13,7 +13,13 @@ export class Toolbar {
   /** @param {{filter: (wanted: any) => void, zoom: (step: number) => void}} grid */
   constructor(grid) {
     this.legend = new Legend((codes) => grid.filter({ codes }));
-    this.#zoom = h("div", { class: "zoom", role: "group", "aria-label": "Size of the cells" }, [button("−", () => grid.zoom(-1), "Smaller cells"), button("Fit", () => grid.zoom(0), "As large as fits"), button("+", () => grid.zoom(1), "Larger cells")]);
+    this.#zoom = h(
+      "div",
+      { class: "zoom", role: "group", "aria-label": "Size of the cells" },
+      button("−", () => grid.zoom(-1), "Smaller cells"),
+      button("Fit", () => grid.zoom(0), "As large as fits"),
+      button("+", () => grid.zoom(1), "Larger cells"),
+    );
     this.#search.addEventListener("input", () => grid.filter({ word: this.#search.value }));
     this.#all.addEventListener("click", () => grid.filter({ codes: new Set(), word: "" }));
     this.element = h("div", { class: "toolbar" }, this.legend.element, h("div", { class: "bar" }, this.#search, this.#shown, this.#all, this.#zoom));
