@@ -3,7 +3,7 @@
  * Nothing here knows the page.
  */
 
-import { codeOf, codesOf, FAILED, RUNNING, STATUSES } from "./letter.js";
+import { CANCELING, codeOf, codesOf, PENDING, READY, RUNNING, STATUSES, SUCCESSFUL } from "./letter.js";
 
 /**
  * @typedef {object} Stage
@@ -126,13 +126,16 @@ export class GridModel {
   }
 
   /**
-   * The stage at which the task is: the first with something that runs, else the first that is not through.
+   * The step at which the task is: one at which somebody works, or may; else the next one that is not through.
+   * @param {boolean} isBack whether it is rolled back, from the last step to the first
    * @returns {Stage}
    */
-  get currentStage() {
-    const doing = this.stages.filter((stage) => !stage.isWait);
-    const running = doing.find((stage) => stage.counts[RUNNING] > 0);
-    return running ?? doing.find((stage) => stage.counts[FAILED] > 0) ?? doing[doing.length - 1];
+  currentStage(isBack) {
+    const steps = this.stages.filter((stage) => !stage.isWait);
+    if (isBack) steps.reverse();
+    const through = isBack ? PENDING : SUCCESSFUL;
+    const atWork = steps.find(({ counts }) => counts[RUNNING] + counts[CANCELING] + counts[READY] > 0);
+    return atWork ?? steps.find(({ counts, codes }) => counts[through] < codes.length) ?? steps[steps.length - 1];
   }
 }
 

@@ -1,6 +1,6 @@
 /** How a task stands, in one or two sentences that say what to do. */
 
-import { FAILED, READY, RUNNING, SUCCESSFUL } from "./letter.js";
+import { FAILED, PENDING, READY, RUNNING, SUCCESSFUL } from "./letter.js";
 import { counted, number } from "./word.js";
 
 /**
@@ -30,10 +30,10 @@ function failed(task, model) {
 }
 
 function running(task, model) {
-  const stage = model.currentStage;
-  const steps = Math.max(...model.stages.map((one) => one.number));
   const isBack = task.operation === "ROLLBACK";
-  const through = isBack ? stage.codes.length - stage.counts[SUCCESSFUL] - stage.counts[RUNNING] : stage.counts[SUCCESSFUL];
+  const stage = model.currentStage(isBack);
+  const steps = Math.max(...model.stages.map((one) => one.number));
+  const through = stage.counts[isBack ? PENDING : SUCCESSFUL];
   const verb = isBack ? "Rolling back step" : "Step";
   const parts = [`${number(through)} of ${counted(stage.codes.length, "host")} through`, `${number(stage.counts[RUNNING])} at work`];
   if (stage.counts[READY]) parts.push(`${number(stage.counts[READY])} next`);
