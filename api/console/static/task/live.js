@@ -16,6 +16,7 @@ export class Live {
   #stream;
   #isLive = false;
   #isOpen = false;
+  #isOver = false;
   #timer = 0;
   #stop = () => {};
   #seenAt = new Date().toISOString();
@@ -43,6 +44,7 @@ export class Live {
   }
 
   end() {
+    this.#isOver = true;
     this.#stop();
     clearTimeout(this.#timer);
     this.#stream.close();
@@ -51,7 +53,8 @@ export class Live {
   /** The task has been loaded: follow it from there while it runs. @param {string} status @param {string} eventId */
   loaded(status, eventId) {
     this.#seenAt = new Date().toISOString();
-    if (status === "RUNNING" && !this.#isOpen) {
+    // The page may have been left while the task was being loaded.
+    if (status === "RUNNING" && !this.#isOpen && !this.#isOver) {
       this.#isOpen = true;
       this.#stream.open(eventId);
     }
