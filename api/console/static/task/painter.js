@@ -175,17 +175,25 @@ export class Painter {
     drawMark(context, FAILED, x, y, CROSS / 2.1);
   }
 
-  #outline({ layout, cursor, hover, hasFocus, hosts }, palette, top) {
-    const { context } = this;
+  /** Cursor and pointer; the same host in the other bands, where its cells stand apart. */
+  #outline({ model, layout, cursor, hover, hasFocus, hosts }, palette, top) {
     for (const [cell, width] of [[hover, 1.5], [cursor, hasFocus ? 3 : 2]]) {
       if (!cell || !hosts.length) continue;
-      const { x, y, width: wide, height } = layout.rectOf(cell);
-      const edge = width / 2;
-      context.lineWidth = width + 2;
-      context.strokeStyle = palette.surface;
-      context.strokeRect(x - edge, y - top - edge, wide + width, height + width);
-      context.lineWidth = width;
-      context.strokeStyle = palette.text;
+      this.#frame(layout.rectOf(cell), top, width, palette);
+      if (layout.hasNames || !model.stages[cell.stage].isPerHost) continue;
+      model.stages.forEach((stage, index) => {
+        const isOther = stage.isPerHost && index !== cell.stage;
+        if (isOther) this.#frame(layout.rectOf({ stage: index, row: cell.row }), top, 1, palette);
+      });
+    }
+  }
+
+  #frame({ x, y, width: wide, height }, top, width, palette) {
+    const { context } = this;
+    const edge = width / 2;
+    for (const [line, colour] of [[width + 2, palette.surface], [width, palette.text]]) {
+      context.lineWidth = line;
+      context.strokeStyle = colour;
       context.strokeRect(x - edge, y - top - edge, wide + width, height + width);
     }
   }
