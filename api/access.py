@@ -8,6 +8,7 @@ from api.audit import AuditLog
 from api.bearer import KEY as TOKENS
 from api.bearer import Tokens
 from api.credential import CredentialStore
+from api.session import SessionStore
 from api.throttle import Attempts, RateLimit
 from api.user import User, UserStore
 from config.settings import ApiSettings
@@ -20,6 +21,7 @@ class Access:
     users: UserStore
     tokens: Tokens
     access_keys: AccessKeys
+    sessions: SessionStore
     attempts: Attempts
     rate: RateLimit
     audit: AuditLog
@@ -39,6 +41,7 @@ def open_access(users: UserStore, settings: ApiSettings) -> Access:
         users,
         Tokens(CredentialStore(redis, TOKENS)),
         AccessKeys(CredentialStore(redis, ACCESS_KEYS), redis, settings.secret_key),
+        SessionStore(redis, settings.session_seconds, settings.session_idle_seconds),
         Attempts(redis),
         RateLimit(redis, settings.rate_per_second, settings.rate_burst),
         AuditLog(redis, settings.audit_entries),

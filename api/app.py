@@ -8,18 +8,21 @@ from werkzeug.routing import IntegerConverter
 from api import call, envelope, error, trail
 from api.access import open_access
 from api.codec import OrjsonProvider
-from api.conditional import CACHED, PUBLIC
+from api.conditional import CACHED, PUBLIC, UNCHANGING
 from api.follower import Followers
 from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
+from api.resource.console import console
 from api.resource.documentation import documentation
 from api.resource.events import events
 from api.resource.health import health
 from api.resource.host_import import host_import
 from api.resource.hosts import hosts
+from api.resource.overview import overview
 from api.resource.page import page
 from api.resource.processes import processes
+from api.resource.session import session
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
@@ -44,7 +47,7 @@ COMPRESSION = {
     # The routes answer 304 by themselves, before the work is done.
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
 }
-CONTRACT = (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit)
+CONTRACT = (agents, processes, hosts, host_import, tasks, overview, events, user_routes, tokens, access_keys, audit)
 
 
 class MusterFlask(Flask):
@@ -89,17 +92,18 @@ def create_app(
     for blueprint in (*CONTRACT, documentation):
         app.register_blueprint(blueprint, url_prefix=envelope.PREFIX)
         app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
-    for blueprint in (health, page):
+    for blueprint in (health, page, console, session):
         app.register_blueprint(blueprint)
     if settings.api.proxies:
-        # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words.
-        app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=0)
+        # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words. Of
+        # X-Forwarded-Proto each proxy overwrites what was there.
+        app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=1)
     return app
 
 
 def _guard_answer(response: Response) -> Response:
     """Keep answers, which are for one caller and one moment, out of caches, unless their route knows better."""
-    if response.headers.get("Cache-Control") not in (CACHED, PUBLIC):
+    if response.headers.get("Cache-Control") not in (CACHED, PUBLIC, UNCHANGING):
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,4 +1,6 @@
-"""Who calls, and whether they may: a password (HTTP Basic), a token (Bearer) or a signature (OCP's access keys)."""
+"""Who calls, and whether they may: a password (HTTP Basic), a token (Bearer), a signature (OCP's access keys), or the
+console's session (a cookie).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,13 +11,14 @@ import structlog
 from flask import Response, g, request
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from api import signature, trail
+from api import browser, signature, trail
 from api.access import Access
 from api.bearer import id_of
 from api.body import body_bytes
 from api.cipher import WrongKey
 from api.credential import Credential, CredentialStore
 from api.service import services
+from api.session import Session
 from api.signature import Message
 from api.user import Permission, User
 
@@ -26,6 +29,7 @@ NEEDED = "Name and password (HTTP Basic), a token (Bearer) or a signature (OCP-A
 WRONG = {
     "basic": "Name or password is wrong.",
     "bearer": "The token is wrong, expired or revoked.",
+    "session": "You are signed out, or have been away for too long. Sign in again.",
     "signature": "The signature is wrong, more than 15 minutes off or used before, or its access key holds no more.",
 }
 
@@ -34,10 +38,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Caller:
-    """The user with what may be done now, and what proved it ("password", "token <id>", "access key <id>")."""
+    """The user with what may be done now, and its proof: "password", "token <id>", "access key <id>" or "session"."""
 
     user: User
     proof: str
+    session: Session | None = None
 
     @property
     def has_password(self) -> bool:
@@ -71,11 +76,33 @@ def enter(permission: Permission | None) -> None:
         TooManyAttempts: after failed logins from this address.
         TooManyCalls: more than the user's rate.
         Forbidden: the user may not do this.
+        ForeignCall: a change by a session's cookie that may be another site's doing.
         StoreUnavailable: Redis is away.
 
     """
     access = services().access
-    g.caller = _identify(access)
+    _let_in(access, _identify(access), permission)
+
+
+def sign_in(name: str, password: str) -> Session:
+    """Begin a session of the user with this password, and open the call's audit entry.
+
+    Raises:
+        ForeignCall: another site makes this call, so that somebody would work under a name that is not theirs.
+        Unauthorized: name or password is wrong.
+        what `enter` raises.
+
+    """
+    browser.require_own_site()
+    access, user = services().access, _known(name, password)
+    if user is None:
+        raise Unauthorized(WRONG["basic"])
+    _let_in(access, Caller(user, "password"), None)
+    return access.sessions.create(user)
+
+
+def _let_in(access: Access, found: Caller, permission: Permission | None) -> None:
+    g.caller = found
     access.rate.admit(g.caller.user.id)
     if permission and not g.caller.user.may(permission):
         raise Forbidden(f"This call needs the permission {permission}.")
@@ -128,7 +155,9 @@ def check_password(name: str, password: str) -> User | None:
 
 def _identify(access: Access) -> Caller:
     kind, _, rest = request.headers.get("Authorization", "").partition(" ")
-    if kind == signature.SCHEME:
+    if not kind and (secret := browser.session_secret()):
+        kind, found = "session", _by_session(access, secret)
+    elif kind == signature.SCHEME:
         found = _by_signature(access, rest.strip())
     elif kind.lower() == "bearer":
         found = _by_token(access, rest.strip())
@@ -145,12 +174,27 @@ def _by_password() -> Caller | None:
     given = request.authorization
     if given is None:
         return None
-    name = given.username or ""
-    user = check_password(name, given.password or "")
+    user = _known(given.username or "", given.password or "")
+    return Caller(user, "password") if user else None
+
+
+def _known(name: str, password: str) -> User | None:
+    user = check_password(name, password)
     if user is None and services().users.find(name):
         # Only a name that exists: people type passwords for names.
         trail.note(claimed=name)
-    return Caller(user, "password") if user else None
+    return user
+
+
+def _by_session(access: Access, secret: str) -> Caller | None:
+    session = access.sessions.find(secret)
+    user = access.users.find(session.user) if session else None
+    if session is None or user is None or not session.is_of(user):
+        return None
+    browser.require_csrf_token(session)
+    if browser.is_by_user():
+        access.sessions.touch(session)
+    return Caller(user, "session", session)
 
 
 def _by_token(access: Access, text: str) -> Caller | None:

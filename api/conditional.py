@@ -21,6 +21,8 @@ RELEASE = version("muster")
 CACHED = "private, no-cache"
 # The same for everybody; asked for each time as well.
 PUBLIC = "public, no-cache"
+# The same for ever, under a path that names its content.
+UNCHANGING = "public, max-age=31536000, immutable"
 
 
 def unless_known(tag: str, answer: Callable[[], Response]) -> Response:

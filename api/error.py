@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from api.access_key import NoSecretKey
+from api.browser import CSRF_HEADER, ForeignCall, is_of_browser
 from api.cipher import WrongKey
 from api.codec import shorten, shown
 from api.credential import TooManyCredentials, UnknownCredential
@@ -195,6 +196,7 @@ MAPPED: dict[type[MusterError], Answer] = {
     NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
     TooManyCalls: answered(ILLEGAL_ARGUMENT, 429, _slowed),
     TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),
+    ForeignCall: _plain(NOT_PERMITTED, 403, CSRF_HEADER),
     WrongKey: _UNEXPECTED,
     AgentUnavailable: _plain(AGENT_STATE, 409, "hostId"),
     StillRunning: _plain(UNEXPECTED, 504, "processId"),
@@ -233,7 +235,9 @@ def code_and_status(kind: type[Exception]) -> tuple[int, int]:
 
 def _http(error: HTTPException) -> Refusal:
     status = error.code or 500
-    headers = {"WWW-Authenticate": 'Basic realm="muster", Bearer'} if status == 401 else {}
+    # A browser would ask for name and password by itself, over the console's own page.
+    asks = status == 401 and not is_of_browser()
+    headers = {"WWW-Authenticate": 'Basic realm="muster", Bearer'} if asks else {}
     methods = getattr(error, "valid_methods", None)
     if methods:
         headers["Allow"] = ", ".join(sorted(methods))

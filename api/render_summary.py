@@ -18,7 +18,7 @@ def summary(snapshot: Snapshot, failures: Sequence[Failure]) -> dict[str, Any]:
         "statuses": named(statuses),
         "progress": shape_of(progress(snapshot, statuses)),
         "changeTime": iso(snapshot.changed_at),
-        "failed": [_failure(failure) for failure in failures],
+        "failed": [failure(found) for found in failures],
     }
 
 
@@ -48,13 +48,14 @@ def named(statuses: Mapping[NodeStatus, int]) -> dict[str, int]:
     return {status.value: count for status, count in statuses.items()}
 
 
-def _failure(failure: Failure) -> dict[str, Any]:
-    node = failure.node
+def failure(found: Failure) -> dict[str, Any]:
+    """Return a subtask that FAILED, and the last line of its log."""
+    node = found.node
     return {
         "id": node.id,
         "name": node.stage.name,
         "seriesId": node.stage.series_id,
         "parallelIdx": node.parallel_idx,
         "hostId": node.host_id,
-        "reason": failure.reason,
+        "reason": found.reason,
     }

@@ -79,7 +79,11 @@ class LastAdministrator(MusterError):
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who may call; `permissions` holds what is implied, too. Created: ms since the epoch."""
+    """Somebody who may call; `permissions` holds what is implied, too. Created: ms since the epoch.
+
+    `epoch` is another one once the password was changed or the user disabled or enabled: what stands for the user of
+    an earlier one has ended.
+    """
 
     id: int
     name: str
@@ -87,6 +91,7 @@ class User:
     roles: tuple[Role, ...] = ()
     enabled: bool = True
     created_at: int = 0
+    epoch: int = 0
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the user has the permission."""
@@ -100,6 +105,11 @@ class Change:
     password_hash: str | None = field(default=None, repr=False)
     roles: tuple[Role, ...] | None = None
     enabled: bool | None = None
+
+    @property
+    def ends_sessions(self) -> bool:
+        """Tell whether whoever has signed in as this user must do so again."""
+        return self.password_hash is not None or self.enabled is not None
 
 
 Records = dict[str, dict[str, Any]]
@@ -184,7 +194,8 @@ class UserStore:
         fields = {key: value for key, value in wanted.items() if value is not None}
 
         def apply(records: Records) -> None:
-            records[name] = {**records[name], **fields}
+            epoch = records[name].get("epoch", 0) + change.ends_sessions
+            records[name] = {**records[name], **fields, "epoch": epoch}
 
         return _user(name, self._transact(name, apply)[name])
 
@@ -260,4 +271,12 @@ def _check(name: str, password: str) -> None:
 
 def _user(name: str, record: dict[str, Any]) -> User:
     roles = tuple(Role(text) for text in record["roles"])
-    return User(record["id"], name, permissions_of(roles), roles, record["enabled"], record["created_at"])
+    return User(
+        record["id"],
+        name,
+        permissions_of(roles),
+        roles,
+        record["enabled"],
+        record["created_at"],
+        record.get("epoch", 0),
+    )

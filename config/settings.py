@@ -61,6 +61,15 @@ class ApiSettings:
     rate_per_second: float = option(200.0, "calls/s", "of one user, over all API processes; 0: no limit", least=0)
     rate_burst: int = option(400, "calls", "of one user that may come at once", least=1)
     idempotency_seconds: int = option(86_400, "s", "an Idempotency-Key gives the same task again for so long", least=60)
+    session_seconds: int = option(
+        12 * 3600, "s", "a working day: after it the console asks for the password again", least=60
+    )
+    session_idle_seconds: int = option(
+        2 * 3600,
+        "s",
+        "nobody did anything in the console for so long: signed out; following a task does not count",
+        least=60,
+    )
     audit_entries: int = option(100_000, "entries", "kept in the audit log, about 0.4 kB each", least=100)
 
 
@@ -117,6 +126,7 @@ class SshSettings:
 class FlowerSettings:
     """Flower, the workers' dashboard."""
 
+    url: str = option("", "URL", "where browsers find Flower: the console links to it; empty: no link")
     port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0, most=MOST_PORT)
     max_tasks: int = option(20_000, "tasks", "kept in memory, 20 to 25 kB each with Flower 2.2", least=100)
 

@@ -81,17 +81,45 @@ def first_failures(store: Store, snapshot: Snapshot) -> list[Failure]:
         UnknownTask: it has expired since.
         StoreUnavailable: Redis is away.
     """
+    return _failures(store, snapshot, 0, MOST_FAILURES)
+
+
+def page_of_failures(store: Store, task_id: int, *, first: int, size: int) -> tuple[list[Failure], int]:
+    """Return `size` nodes that are FAILED from the one at `first`, and how many there are.
+
+    Raises:
+        UnknownTask: there is none of this id.
+        StoreUnavailable: Redis is away.
+    """
+    snapshot = store.read(task_id)
+    return _failures(store, snapshot, first, size), snapshot.letters.count(NodeStatus.FAILED.letter)
+
+
+def _failures(store: Store, snapshot: Snapshot, first: int, size: int) -> list[Failure]:
     everywhere = [(0, len(snapshot.letters))]
-    wanted = list(islice(_places_of(snapshot.letters, NodeStatus.FAILED.letter, everywhere), MOST_FAILURES))
+    wanted = list(islice(_places_of(snapshot.letters, NodeStatus.FAILED.letter, everywhere), first, first + size))
     if not wanted:
         return []
     task_id = snapshot.head.id
     now, records = store.read_nodes(task_id, wanted)
     nodes = {offset: now.node(now.place(offset), records.get(str(offset))) for offset in wanted}
     failed = {offset: node for offset, node in nodes.items() if node.status is NodeStatus.FAILED}
-    runs = [f"{offset}:{node.attempt}" for offset, node in failed.items()]
-    tails = store.scripts.call("tail", [store.keys.log(task_id)], LONGEST_REASON, *runs) if runs else []
-    return [Failure(node, last_line(tail)) for node, tail in zip(failed.values(), tails, strict=True)]
+    reasons = _reasons(store, task_id, [(offset, node.attempt) for offset, node in failed.items()])
+    return [Failure(node, reason) for node, reason in zip(failed.values(), reasons, strict=True)]
+
+
+def reason_of(store: Store, task_id: int, offset: int, attempt: int) -> str:
+    """Return the last line that a run logged, "" where it has logged nothing."""
+    return _reasons(store, task_id, [(offset, attempt)])[0]
+
+
+def _reasons(store: Store, task_id: int, runs: Sequence[tuple[int, int]]) -> list[str]:
+    """Return the last line of each run's log, read a few at a time: one may be 1 MiB."""
+    tails: list[str] = []
+    for at in range(0, len(runs), MOST_FAILURES):
+        names = [f"{offset}:{attempt}" for offset, attempt in runs[at : at + MOST_FAILURES]]
+        tails += store.scripts.call("tail", [store.keys.log(task_id)], LONGEST_REASON, *names)
+    return list(map(last_line, tails))
 
 
 def last_line(text: str) -> str:

@@ -56,6 +56,11 @@ class Definition:
             raise ValueError(f"The name of {self.key} must not have a colon.")
 
 
+def message_id(subtask_id: int, attempt: int) -> str:
+    """Return the id of the message that hands an attempt out: Celery's task id, by which Flower shows it."""
+    return f"{subtask_id}-{attempt}"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One step of a task, on one host; times are ms since the epoch.

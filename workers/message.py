@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from dag.scheduler import Dispatch
+from dag.task import message_id
 
 # The Celery task that inquiries come by; steps come by the names of their actions.
 LOOK = "agent.look"
@@ -21,7 +22,7 @@ NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 def celery_id(dispatch: Dispatch) -> str:
     """Return the Celery task id: it leads from a row of Flower to the subtask and its attempt."""
-    return f"{dispatch.subtask_id}-{dispatch.attempt}"
+    return message_id(dispatch.subtask_id, dispatch.attempt)
 
 
 def arguments(dispatch: Dispatch) -> dict[str, Any]:

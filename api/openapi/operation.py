@@ -39,6 +39,9 @@ PATH: dict[str, tuple[str, Json, Any]] = {
     "user_id": ("The id of the user.", WHOLE, 2),
     "token_id": ("The id of the token.", {"type": "string", "minLength": 1, "maxLength": 64}, "26bb2dfc497c"),
     "file": ("The name of the file.", {"enum": ["start.js", "swagger-ui.css"]}, "start.js"),
+    "page": ("Which page; the script that it loads knows them.", {"type": "string", "minLength": 1}, "tasks"),
+    "release": ("What tells the files of one release from those of another.", {"type": "string", "minLength": 1}, "0"),
+    "asset": ("The name of the file.", {"enum": ["main.js", "style.css"]}, "main.js"),
     "access_key": ("The id of the key.", {"type": "string", "minLength": 1, "maxLength": 64}, "AK3b0c44298fc1c149"),
 }
 
@@ -92,7 +95,7 @@ def errors(rule: Rule, view: View) -> Iterator[type[Exception]]:
     said = declaration_of(view)
     if is_guarded(view):
         yield from (Unauthorized, TooManyAttempts, TooManyCalls, StoreUnavailable)
-        if needed_by(view):
+        if needed_by(view) or "GET" not in (rule.methods or ()):
             yield Forbidden
     if said.query:
         yield BadRequest

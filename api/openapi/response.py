@@ -22,7 +22,10 @@ FRAME: dict[str, Json] = {
 _EXAMPLE = {"duration": 3, "server": "api-1", "timestamp": NOW, "traceId": "39c56b1c3cd7b9f2"}
 HEADERS: dict[int, dict[str, Json]] = {
     401: {
-        "WWW-Authenticate": {"description": "How to prove who calls.", "schema": {"type": "string"}, "required": True}
+        "WWW-Authenticate": {
+            "description": "How to prove who calls; left out for the console, where a browser would ask by itself.",
+            "schema": {"type": "string"},
+        }
     },
     429: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True}},
     503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}, "required": True}},

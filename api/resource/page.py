@@ -1,13 +1,12 @@
 """The page on which one reads this document and tries its calls: Swagger UI, all of it served from here."""
 
-from functools import cache
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
-from api.conditional import PUBLIC
+from api.asset import content_of, file_answer, guard_page
 from api.declaration import answers_file
 
 page = Blueprint("page", __name__)
@@ -20,30 +19,13 @@ FILES = {
     "swagger-ui.css": THEIRS,
     "favicon-32x32.png": THEIRS,
 }
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".png": "image/png"}
-# Scripts, styles and calls of this server only, and no frame around the page: it is where people type passwords.
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 
 
 @page.get("/api/docs")
 @answers_file("text/html", is_conditional=True)
 def show_page() -> Response:
     """Answer with the page."""
-    answer = _file(OURS, "index.html")
-    answer.headers["Content-Security-Policy"] = POLICY
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    return answer
+    return guard_page(file_answer(content_of(OURS / "index.html"), "index.html"), form_action="'none'")
 
 
 @page.get("/api/docs/<string:file>")
@@ -52,17 +34,4 @@ def get_page_file(file: str) -> Response:
     """Answer with a file that the page consists of."""
     if file not in FILES:
         raise NotFound
-    return _file(FILES[file], file)
-
-
-def _file(folder: Path, name: str) -> Response:
-    answer = Response(_content(folder / name), mimetype=TYPES[Path(name).suffix])
-    answer.add_etag(weak=True)
-    answer.headers["Cache-Control"] = PUBLIC
-    answer.make_conditional(request)
-    return answer
-
-
-@cache
-def _content(path: Path) -> bytes:
-    return path.read_bytes()
+    return file_answer(content_of(FILES[file] / file), file)

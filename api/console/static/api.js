@@ -1,0 +1,147 @@
+// Calls the API in the browser's session. Paths are the contract's ("/tasks/instances/7"), without the prefix.
+
+const PREFIX = "/api/v2";
+
+// Why a call failed: HTTP status (0: no answer came), the contract's code, words, and the trace id that finds it in the
+// logs. `subErrors` are {object, field, rejectedValue, message}.
+export class ApiError extends Error {
+  constructor({ status, code = 0, message, target = "", subErrors = [], traceId = "" }) {
+    super(message);
+    this.name = "ApiError";
+    Object.assign(this, { status, code, target, subErrors, traceId });
+  }
+
+  // Whether Muster can't be reached, or its store can't: it may be back in a moment.
+  get isAway() {
+    return this.status === 0 || this.status >= 502;
+  }
+}
+
+// onSignedOut() is told when the session has ended, onAway(error | null) when calls begin to fail because something is
+// away, and with null once they work again.
+export class Api {
+  #token = "";
+  #onSignedOut;
+  #onAway;
+  #isAway = false;
+
+  constructor({ onSignedOut = () => {}, onAway = () => {} } = {}) {
+    this.#onSignedOut = onSignedOut;
+    this.#onAway = onAway;
+  }
+
+  // The URL of a path, for EventSource and links.
+  url(path) {
+    return path.startsWith("/console/") || path.startsWith("/healthz") || path.startsWith("/readyz") ? path : PREFIX + path;
+  }
+
+  // What each answer's `data` is. Options: signal (AbortSignal), background (true where nobody did anything: such calls
+  // do not keep the session alive), headers.
+  async get(path, options = {}) {
+    return (await this.#json("GET", path, undefined, options)).data;
+  }
+
+  async post(path, body, options = {}) {
+    return (await this.#json("POST", path, body, options)).data;
+  }
+
+  async patch(path, body, options = {}) {
+    return (await this.#json("PATCH", path, body, options)).data;
+  }
+
+  async delete(path, options = {}) {
+    return (await this.#json("DELETE", path, undefined, options)).data;
+  }
+
+  // {data, etag, isNew}: asks again, and gets no body where nothing has changed since `etag` (then data is undefined).
+  async refresh(path, etag = "", options = {}) {
+    const headers = etag ? { "If-None-Match": etag } : {};
+    // Browsers would hide the 304 and give what they have kept; the tag is ours to hold.
+    const response = await this.#fetch("GET", path, undefined, { ...options, headers, cache: "no-store" });
+    if (response.status === 304) return { data: undefined, etag, isNew: false };
+    return { data: (await response.json()).data, etag: response.headers.get("ETag") ?? "", isNew: true };
+  }
+
+  // A file that a call answers with, as {blob, name}.
+  async file(method, path, body, options = {}) {
+    const response = await this.#fetch(method, path, body, options);
+    const named = /filename="?([^";]+)/.exec(response.headers.get("Content-Disposition") ?? "");
+    return { blob: await response.blob(), name: named ? named[1] : "download" };
+  }
+
+  // Takes over who has signed in: {user, permissions, csrfToken, expireTime, flowerUrl}.
+  async loadSession() {
+    return this.#keep(await this.get("/console/session"));
+  }
+
+  async signIn(name, password) {
+    return this.#keep((await this.#json("POST", "/console/session", { name, password }, { isSignIn: true })).data);
+  }
+
+  async signOut() {
+    await this.delete("/console/session");
+    this.#token = "";
+  }
+
+  #keep(session) {
+    this.#token = session.csrfToken ?? "";
+    return session;
+  }
+
+  async #json(method, path, body, options) {
+    const response = await this.#fetch(method, path, body, options);
+    return response.json();
+  }
+
+  async #fetch(method, path, body, options) {
+    let response = await this.#send(method, path, body, options);
+    if (response.status === 403 && method !== "GET" && !options.isSignIn && (await this.#hasNewToken(response))) {
+      response = await this.#send(method, path, body, options);
+    }
+    if (response.ok || response.status === 304) {
+      this.#tellAway(null);
+      return response;
+    }
+    const error = await errorOf(response);
+    this.#tellAway(error.isAway ? error : null);
+    if (error.status === 401 && !options.isSignIn) this.#onSignedOut();
+    throw error;
+  }
+
+  // Whether another tab has signed in anew since, as the same browser: then the call is worth a second try.
+  async #hasNewToken(response) {
+    const { error } = await response.clone().json().catch(() => ({}));
+    if (error?.target !== "X-Muster-CSRF") return false;
+    const before = this.#token;
+    const session = await this.#send("GET", "/console/session", undefined, {});
+    if (session.ok) this.#keep((await session.json()).data);
+    return this.#token !== before;
+  }
+
+  async #send(method, path, body, { signal, background = false, headers = {}, cache }) {
+    const sent = { Accept: "application/json", "X-Muster-Console": background ? "background" : "user", ...headers };
+    if (method !== "GET" && this.#token) sent["X-Muster-CSRF"] = this.#token;
+    if (body !== undefined) sent["Content-Type"] = "application/json";
+    const init = { method, headers: sent, signal, cache, credentials: "same-origin", redirect: "error" };
+    try {
+      return await fetch(this.url(path), { ...init, body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      const away = new ApiError({ status: 0, message: "Muster does not answer. Is it running, and the network there?" });
+      this.#tellAway(away);
+      throw away;
+    }
+  }
+
+  #tellAway(error) {
+    if (!error && !this.#isAway) return;
+    this.#isAway = Boolean(error);
+    this.#onAway(error);
+  }
+}
+
+async function errorOf(response) {
+  const { error, traceId } = await response.json().catch(() => ({}));
+  const text = `Muster answered ${response.status} ${response.statusText}.`;
+  return new ApiError({ status: response.status, message: text, ...error, traceId });
+}

@@ -1,0 +1,109 @@
+// The console: who has signed in, which page is shown.
+
+import { Api } from "./api.js";
+import { showBanner } from "./banner.js";
+import { fill, h } from "./dom.js";
+import { showHeader } from "./header.js";
+import { errorBlock } from "./notice.js";
+import { firstPath, followLinks, match, ROOT } from "./router.js";
+import { Session } from "./session.js";
+import { askToSignIn } from "./signin/page.js";
+
+const main = document.getElementById("main");
+const api = new Api({ onSignedOut, onAway: (error) => showBanner(error, api) });
+
+let session = null;
+let shown = null; // {page, params, unmount}
+let turn = 0;
+
+async function start() {
+  followLinks(go);
+  window.addEventListener("popstate", () => show());
+  try {
+    session = new Session(await api.loadSession());
+  } catch (error) {
+    if (error.status !== 401) fill(main, errorBlock(error, { retry: () => location.reload() }));
+    return;
+  }
+  await show();
+}
+
+// Goes to a path of the console, as a click on a link does.
+function go(path) {
+  if (path !== location.pathname + location.search) history.pushState(null, "", path);
+  return show();
+}
+
+async function show() {
+  if (!session) return;
+  if (location.pathname === "/" || location.pathname.replace(/\/+$/, "") === ROOT) {
+    history.replaceState(null, "", firstPath(session));
+  }
+  const found = match(location.pathname);
+  showHeader(session, { page: found?.page, onSignOut: signOut });
+  document.title = found ? `${found.page.title} · Muster` : "Muster";
+  const isSame = shown && found?.page === shown.page && found.params.taskId === shown.params.taskId && shown.unmount.update;
+  if (isSame && found.page.name === "task") return shown.unmount.update(found.params);
+  leave();
+  const mine = ++turn;
+  const element = fill(main, h("div", { class: "page" })).firstElementChild;
+  if (!found) return fill(element, nothingThere());
+  if (!session.may(found.page.needs)) return fill(element, notPermitted(found.page));
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
+  try {
+    const unmount = await found.page.mount(element, { ...found.params, api, session, go, setTitle });
+    if (mine === turn) shown = { page: found.page, params: found.params, unmount };
+    else unmount();
+  } catch (error) {
+    if (mine === turn && error.name !== "AbortError" && error.status !== 401) {
+      fill(element, errorBlock(error, { retry: () => show() }));
+    }
+  }
+}
+
+function setTitle(title) {
+  document.title = `${title} · Muster`;
+}
+
+function leave() {
+  turn += 1;
+  shown?.unmount();
+  shown = null;
+}
+
+// The session has ended, or there was none: sign in, and come back to the same page.
+async function onSignedOut() {
+  if (main.dataset.signin) return;
+  main.dataset.signin = "yes";
+  leave();
+  const before = session?.user.id;
+  session = null;
+  showHeader(null, {});
+  const found = await askToSignIn(main, api);
+  delete main.dataset.signin;
+  session = new Session(found);
+  if (before !== undefined && before !== session.user.id) history.replaceState(null, "", firstPath(session));
+  await show();
+}
+
+async function signOut() {
+  try {
+    await api.signOut();
+  } catch (error) {
+    if (error.status !== 401) throw error;
+  }
+  history.pushState(null, "", `${ROOT}/`);
+  await onSignedOut();
+}
+
+function nothingThere() {
+  return h("div", { class: "empty" }, h("h1", {}, "No such page"), h("p", {}, "There is nothing at ", h("code", {}, location.pathname), "."));
+}
+
+function notPermitted(page) {
+  const who = session.user.name;
+  return h("div", { class: "empty" }, h("h1", {}, page.title), h("p", {}, `This page needs the permission ${page.needs}, which ${who} does not have.`));
+}
+
+start();
