@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.stack import RunningStack
 
@@ -55,6 +55,29 @@ def test_hosts_are_selected_and_restarted_with_the_plan_shown_first(
     task = stack.follow(int(page.url.rpartition("/")[2]))
     assert task["status"] == "SUCCESSFUL"
     assert len(task["subtasks"]) == 19
+
+
+def test_an_answer_that_gets_lost_makes_no_second_task(stack: RunningStack, open_page: Callable[..., Page]) -> None:
+    page = open_page("/console/hosts")
+    page.get_by_role("checkbox", name="Select host-005").check()
+    page.get_by_role("button", name="Restart agents …").click()
+    before = stack.http.get("/tasks/instances").json()["data"]["page"]["totalElements"]
+    made: list[int] = []
+
+    def lose(route: Route) -> None:
+        answer = route.fetch()
+        made.append(answer.json()["data"]["id"])
+        route.abort("connectionreset")
+
+    page.route(re.compile(r"batchRestartAgents\?view=summary$"), lose, times=1)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Restart agents").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Muster does not answer.")
+    dialog.get_by_role("button", name="Try again").click()
+    expect(page).to_have_url(re.compile(r"/console/tasks/\d+$"))
+    assert page.url.endswith(f"/console/tasks/{made[0]}")
+    assert stack.http.get("/tasks/instances").json()["data"]["page"]["totalElements"] == before + 1
+    stack.follow(made[0])
 
 
 def test_the_plan_tells_what_may_stand_in_the_way(

@@ -1,6 +1,7 @@
 """The list of tasks, as it changes."""
 
 import re
+import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page, Response, expect
@@ -66,8 +67,8 @@ def test_filters_stand_in_the_address_and_find_a_host_by_its_name(
 
 
 def test_the_oldest_come_first_where_that_is_wanted(stack: RunningStack, open_page: Callable[..., Page]) -> None:
-    stack.follow(stack.restart([5])["id"])
-    stack.follow(stack.restart([5])["id"])
+    for _ in range(2):
+        stack.restart([5])
     page = open_page("/console/tasks?host=5")
     ids = stack.http.get("/tasks/instances?hostId=5").json()["data"]["contents"]
     newest, oldest = f"/console/tasks/{ids[-1]['id']}", f"/console/tasks/{ids[0]['id']}"
@@ -75,3 +76,13 @@ def test_the_oldest_come_first_where_that_is_wanted(stack: RunningStack, open_pa
     page.get_by_role("button", name="Task", exact=True).click()
     expect(page.locator("tbody tr").first.get_by_role("link")).to_have_attribute("href", oldest)
     expect(page).to_have_url(re.compile("sort=id%2Casc"))
+
+
+def test_a_browser_whose_clock_is_wrong_tells_right_how_long_it_takes(stack: RunningStack, page: Page) -> None:
+    page.clock.set_system_time(time.time() + 3600)
+    page.reload()
+    task = stack.restart([6])["id"]
+    row = page.locator(row_of(page, task))
+    expect(row.locator(".badge")).to_have_text("▶Running")
+    expect(row.locator(".took")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+    stack.follow(task)

@@ -1,5 +1,7 @@
 // Calls the API in the browser's session. Paths are the contract's ("/tasks/instances/7"), without the prefix.
 
+import { tellServerTime } from "./time.js";
+
 const PREFIX = "/api/v2";
 
 // Why a call failed: HTTP status (0: no answer came), the contract's code, words, and the trace id that finds it in the
@@ -59,7 +61,7 @@ export class Api {
     // Browsers would hide the 304 and give what they have kept; the tag is ours to hold.
     const response = await this.#fetch("GET", path, undefined, { ...options, headers, cache: "no-store" });
     if (response.status === 304) return { data: undefined, etag, isNew: false };
-    return { data: (await response.json()).data, etag: response.headers.get("ETag") ?? "", isNew: true };
+    return { data: (await read(response)).data, etag: response.headers.get("ETag") ?? "", isNew: true };
   }
 
   // A file that a call answers with, as {blob, name}.
@@ -90,7 +92,7 @@ export class Api {
 
   async #json(method, path, body, options) {
     const response = await this.#fetch(method, path, body, options);
-    return response.json();
+    return read(response);
   }
 
   async #fetch(method, path, body, options) {
@@ -138,6 +140,13 @@ export class Api {
     this.#isAway = Boolean(error);
     this.#onAway(error);
   }
+}
+
+// The envelope of an answer, which also tells the server's time.
+async function read(response) {
+  const envelope = await response.json();
+  tellServerTime(envelope.timestamp);
+  return envelope;
 }
 
 async function errorOf(response, path) {

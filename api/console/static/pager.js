@@ -18,7 +18,9 @@ export function pager({ noun, onPage }) {
     const first = (page.number - 1) * page.size + 1;
     const last = Math.min(page.number * page.size, page.totalElements);
     const all = `${count(page.totalElements)} ${page.totalElements === 1 ? noun.slice(0, -1) : noun}`;
-    fill(text, page.totalPages > 1 ? `${count(first)}–${count(last)} of ${all}` : all);
+    const says = page.totalPages > 1 ? `${count(first)}–${count(last)} of ${all}` : all;
+    // Else it would be read out again and again.
+    if (text.textContent !== says) fill(text, says);
     back.disabled = page.number <= 1;
     on.disabled = page.number >= page.totalPages;
     back.hidden = on.hidden = page.totalPages <= 1;

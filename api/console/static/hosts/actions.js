@@ -25,7 +25,8 @@ export function actionBar({ api, session, go, selection, selectAll, onGone }) {
   function show(fitting = total, shown = onPage) {
     [total, onPage] = [fitting, shown];
     const some = selection.size;
-    fill(text, some ? `${count(some)} selected` : "None selected");
+    const says = some ? `${count(some)} selected` : "None selected";
+    if (text.textContent !== says) fill(text, says);
     element.classList.toggle("some", some > 0);
     fill(all, `Select all ${count(total)}`);
     all.hidden = total <= onPage;
