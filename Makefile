@@ -13,7 +13,7 @@ demo: $(READY)
 	@$(VENV)/bin/muster demo --hosts $(HOSTS)
 
 test: $(READY)
-	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter
+	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter chromium
 	@sh deploy/install-packages.sh promtool || echo "without promtool the rules for Prometheus are checked for less"
 	$(VENV)/bin/python -m pytest
 
