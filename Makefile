@@ -13,7 +13,7 @@ demo: $(READY)
 	@$(VENV)/bin/muster demo --hosts $(HOSTS)
 
 test: $(READY)
-	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter
+	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter chromium
 	$(VENV)/bin/python -m pytest
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).

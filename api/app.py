@@ -38,7 +38,7 @@ from dag.store import Store
 COMPRESSION = {
     "COMPRESS_ALGORITHM": ["zstd", "gzip"],
     "COMPRESS_ALGORITHM_STREAMING": ["zstd", "gzip"],
-    "COMPRESS_MIMETYPES": ["application/json"],
+    "COMPRESS_MIMETYPES": ["application/json", "text/css", "text/javascript"],
     "COMPRESS_MIN_SIZE": 1400,
     "COMPRESS_LEVEL": 1,
     "COMPRESS_ZSTD_LEVEL": 1,

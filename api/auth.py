@@ -98,6 +98,10 @@ def sign_in(name: str, password: str) -> Session:
     if user is None:
         raise Unauthorized(WRONG["basic"])
     _let_in(access, Caller(user, "password"), None)
+    before = access.sessions.find(browser.session_secret())
+    if before:
+        # The browser forgets its cookie now.
+        access.sessions.remove(before)
     return access.sessions.create(user)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api.instant import iso
+from api.instant import iso, iso_or_none
 from dag.snapshot import Snapshot
 from dag.state import NodeStatus
 from dag.summary import Failure, Progress, StageCount, count_stages, progress
+from dag.tally import TaskTally
 
 
 def summary(snapshot: Snapshot, failures: Sequence[Failure]) -> dict[str, Any]:
@@ -19,6 +20,23 @@ def summary(snapshot: Snapshot, failures: Sequence[Failure]) -> dict[str, Any]:
         "progress": shape_of(progress(snapshot, statuses)),
         "changeTime": iso(snapshot.changed_at),
         "failed": [failure(found) for found in failures],
+    }
+
+
+def tally(task: TaskTally, creator_id: int) -> dict[str, Any]:
+    """Return a task as a list of summaries shows it."""
+    return {
+        "creator": {"id": creator_id, "name": task.creator},
+        "finishTime": iso_or_none(task.finished_at),
+        "hostCount": task.host_count,
+        "id": task.id,
+        "name": task.name,
+        "operation": task.operation.value,
+        "progress": shape_of(task.progress),
+        "startTime": iso(task.started_at),
+        "status": task.status.value,
+        "statuses": named(task.statuses),
+        "subtaskCount": task.progress.total,
     }
 
 

@@ -91,7 +91,7 @@ class User:
     roles: tuple[Role, ...] = ()
     enabled: bool = True
     created_at: int = 0
-    epoch: int = 0
+    epoch: int = field(default=0, compare=False)
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the user has the permission."""

@@ -59,9 +59,10 @@ class Ready:
     def text(self, data: Path) -> str:
         """Say it to people."""
         return (
-            f"API     {self.api}/api/v2  user {self.user}, password {self.password}\n"
-            f"Flower  {self.flower}  the same user and password\n"
-            f"Data    {data}  (logs in {data / 'log'})\n"
+            f"Console  {self.api}/  user {self.user}, password {self.password}\n"
+            f"API      {self.api}/api/v2  the same user and password\n"
+            f"Flower   {self.flower}  the same user and password\n"
+            f"Data     {data}  (logs in {data / 'log'})\n"
             "Ctrl-C stops everything."
         )
 

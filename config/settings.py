@@ -50,7 +50,7 @@ class ApiSettings:
     secret_key: str = option(
         "", "text", "encrypts access keys; the same on every API, 32 characters or more; empty: none", secret=True
     )
-    proxies: int = option(0, "proxies", "in front, whose X-Forwarded-For tells where a call came from", least=0)
+    proxies: int = option(0, "proxies", "in front; their X-Forwarded-For and -Proto tell where from and how", least=0)
     rate_per_second: float = option(200.0, "calls/s", "of one user, over all API processes; 0: no limit", least=0)
     rate_burst: int = option(400, "calls", "of one user that may come at once", least=1)
     idempotency_seconds: int = option(86_400, "s", "an Idempotency-Key gives the same task again for so long", least=60)

@@ -46,7 +46,7 @@ def load_briefs(store: Store, ids: Sequence[int]) -> list[TaskBrief]:
         StoreUnavailable: Redis is away.
     """
     keys = store.keys
-    rows = _ask_each(store, ids, lambda pipe, task: pipe.hmget(keys.task(task), FIELDS))
+    rows = ask_each(store, ids, lambda pipe, task: pipe.hmget(keys.task(task), FIELDS))
     found = {
         task: dict(zip(FIELDS, row, strict=True)) for task, row in zip(ids, rows, strict=True) if row[0] is not None
     }
@@ -59,8 +59,8 @@ def load_briefs(store: Store, ids: Sequence[int]) -> list[TaskBrief]:
         if graph.size <= room:
             shown.append(task)
             room -= graph.size
-    letters = _ask_each(store, shown, lambda pipe, task: pipe.get(keys.status(task)))
-    records = _ask_each(store, shown, lambda pipe, task: pipe.hgetall(keys.nodes(task)))
+    letters = ask_each(store, shown, lambda pipe, task: pipe.get(keys.status(task)))
+    records = ask_each(store, shown, lambda pipe, task: pipe.hgetall(keys.nodes(task)))
     nodes = {
         task: _nodes(graphs[task], Operation(found[task]["operation"]), text or "", record)
         for task, text, record in zip(shown, letters, records, strict=True)
@@ -68,7 +68,8 @@ def load_briefs(store: Store, ids: Sequence[int]) -> list[TaskBrief]:
     return [_brief(task, fields, graphs[task].size, nodes.get(task, [])) for task, fields in found.items()]
 
 
-def _ask_each(store: Store, ids: Sequence[int], ask: Callable[[Any, int], Any]) -> list[Any]:
+def ask_each(store: Store, ids: Sequence[int], ask: Callable[[Any, int], Any]) -> list[Any]:
+    """Return the answers to what is asked about each task, all of it in one round trip."""
     with translated(), store.redis.pipeline(transaction=False) as pipe:
         for task in ids:
             ask(pipe, task)

@@ -59,19 +59,36 @@ def count_stages(snapshot: Snapshot) -> list[StageCount]:
     firsts, found = snapshot.graph.firsts, []
     for number, stage in enumerate(snapshot.graph.stages):
         part = snapshot.letters[firsts[number] : firsts[number + 1]]
-        statuses = dict.fromkeys(NodeStatus, 0)
-        for letter, status in STATUS_OF.items():
-            statuses[status] += part.count(letter)
-        found.append(StageCount(stage, len(part), statuses))
+        found.append(StageCount(stage, len(part), count_letters(part)))
     return found
+
+
+def count_letters(letters: str) -> dict[NodeStatus, int]:
+    """Return how many of these letters stand for each status; all statuses are there."""
+    statuses = dict.fromkeys(NodeStatus, 0)
+    for letter, status in STATUS_OF.items():
+        statuses[status] += letters.count(letter)
+    return statuses
 
 
 def progress(snapshot: Snapshot, statuses: Mapping[NodeStatus, int]) -> Progress:
     """Return how far the task is, of whose nodes so many stand where."""
     head = snapshot.head
-    done = statuses[NodeStatus.PENDING if head.operation is Operation.ROLLBACK else NodeStatus.SUCCESSFUL]
-    seconds = max(0, snapshot.changed_at - head.started_at) / 1000
-    return Progress(done, snapshot.graph.size, seconds, head.status is TaskStatus.RUNNING)
+    return progress_of(
+        statuses,
+        head.operation,
+        size=snapshot.graph.size,
+        ms=snapshot.changed_at - head.started_at,
+        is_running=head.status is TaskStatus.RUNNING,
+    )
+
+
+def progress_of(
+    statuses: Mapping[NodeStatus, int], operation: Operation, *, size: int, ms: int, is_running: bool
+) -> Progress:
+    """Return how far a task of so many nodes is, so many ms after its start."""
+    done = statuses[NodeStatus.PENDING if operation is Operation.ROLLBACK else NodeStatus.SUCCESSFUL]
+    return Progress(done, size, max(0, ms) / 1000, is_running)
 
 
 def first_failures(store: Store, snapshot: Snapshot) -> list[Failure]:

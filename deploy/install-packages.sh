@@ -15,6 +15,8 @@ package_of() {
     awk) echo mawk ;;
     timeout) echo coreutils ;;
     sshd) echo openssh-server ;;
+    # Without fonts its pages would have no text.
+    chromium) echo chromium fonts-dejavu-core ;;
     *) echo "install-packages: no package is known for the command $1" >&2; exit 2 ;;
   esac
 }

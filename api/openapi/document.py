@@ -9,6 +9,7 @@ from apispec import APISpec
 from flask import Flask
 from werkzeug.routing import Rule
 
+from api.browser import CSRF_HEADER
 from api.envelope import PREFIX
 from api.openapi.operation import Json, camel_case, operation, tag_of
 from api.openapi.response import code_table, failure, failure_schema
@@ -32,10 +33,14 @@ that is at most 15 minutes off. The signature is `base64(hmac-sha1(secret key, t
 breaks: the method; the upper-case hex MD5 of the body, empty without one; Content-Type; Date; Host; the `x-ocp-*`
 headers as sorted `name:value` lines; the path with its sorted, url-encoded query. A signature counts once.
 """
+SESSION = f"""The cookie of `POST /console/session`, for browsers; by TLS its name is `__Host-muster`. A change also
+needs the header `{CSRF_HEADER}` with the session's `csrfToken`, and must not come from another site.
+"""
 SECURITY: dict[str, Json] = {
     "basic": {"type": "http", "scheme": "basic", "description": "Name and password."},
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `POST /iam/tokens`."},
     "signature": {"type": "apiKey", "in": "header", "name": "Authorization", "description": SIGNED},
+    "session": {"type": "apiKey", "in": "cookie", "name": "muster", "description": SESSION},
 }
 
 

@@ -3,18 +3,19 @@
 `/tasks/{id}` is what the Terraform provider polls.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, g, send_file
 
-from api import diagnosis, render
+from api import diagnosis, render, render_summary
 from api.auth import caller, require
 from api.conditional import task_tag, tasks_tag, unless_known
 from api.declaration import answers, answers_file, takes_nothing, takes_query
 from api.envelope import success
 from api.schema.answer import UserReference, list_of, page_of
-from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail, with_views
+from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail, TaskTally, with_views
 from api.schema.task import TaskPage
 from api.schema.view import SubtaskPage, TaskView, View
 from api.service import services
@@ -26,6 +27,7 @@ from dag.error import IllegalState, RollbackProhibited, UnknownSubtask, UnknownT
 from dag.operation import Operations
 from dag.state import NodeStatus
 from dag.summary import page_of_nodes
+from dag.tally import load_tallies
 
 tasks = Blueprint("tasks", __name__)
 log = structlog.get_logger()
@@ -35,11 +37,11 @@ SUBTASK_ERRORS = (UnknownTask, UnknownSubtask, IllegalState)
 
 @tasks.get("/tasks/instances")
 @require(Permission.TASK_VIEWER)
-@answers(page_of(TaskBrief), is_conditional=True)
+@answers((page_of(TaskBrief), page_of(TaskTally)), is_conditional=True)
 @takes_query(TaskPage)
 def list_tasks(query: dict[str, Any]) -> Response:
-    """Answer with one page of the tasks."""
-    store = services().store
+    """Answer with one page of the tasks, or of their summaries."""
+    store, is_summary = services().store, query["is_summary"]
     ids: list[int] = []
     total = 0
     if query["filter"]:
@@ -48,12 +50,27 @@ def list_tasks(query: dict[str, Any]) -> Response:
         )
 
     def page() -> Response:
-        found = load_briefs(store, ids)
-        creators = {name: user_id(name) for name in {task.creator for task in found}}
-        shown = [render.brief(task, creators[task.creator]) for task in found]
+        shown = _tallies(ids) if is_summary else _briefs(ids)
         return success(render.page(shown, number=query["page"], size=query["size"], total=total))
 
-    return unless_known(tasks_tag(store.versions(ids), ids, query["page"], query["size"], total), page)
+    chosen = (ids, query["page"], query["size"], total, is_summary)
+    return unless_known(tasks_tag(store.versions(ids), *chosen), page)
+
+
+def _briefs(ids: Sequence[int]) -> list[dict[str, Any]]:
+    found = load_briefs(services().store, ids)
+    creators = _ids_of({task.creator for task in found})
+    return [render.brief(task, creators[task.creator]) for task in found]
+
+
+def _tallies(ids: Sequence[int]) -> list[dict[str, Any]]:
+    found = load_tallies(services().store, ids)
+    creators = _ids_of({task.creator for task in found})
+    return [render_summary.tally(task, creators[task.creator]) for task in found]
+
+
+def _ids_of(names: Iterable[str]) -> dict[str, int]:
+    return {name: user_id(name) for name in names}
 
 
 @tasks.get("/tasks/instances/creators")

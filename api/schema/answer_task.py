@@ -16,7 +16,7 @@ from api.schema.answer import (
     string,
     word,
 )
-from api.schema.answer_summary import Summary
+from api.schema.answer_summary import StatusCounts, Summary, TaskProgress
 from api.schema.field import Example, Whole, documented
 from api.schema.task import TYPES
 from dag.state import NodeStatus, Operation, TaskStatus
@@ -141,6 +141,31 @@ class TaskBrief(AnswerSchema):
         "finishTime": NOW,
         "subtaskCount": 1,
         "subtasks": [SubtaskBrief.example],
+    }
+
+
+class TaskTally(AnswerSchema):
+    """A task in a list with `?view=summary`."""
+
+    id = id_field("The task's id.")
+    name = string("What it does.")
+    creator = fields.Nested(UserReference, metadata=documented("Who submitted it."))
+    status = word(TaskStatus, "Where it stands.")
+    operation = word(TaskOperation, "What it was asked to do last.")
+    startTime = moment("When it was submitted.")
+    finishTime = moment("When it ended; null: it has not.", allow_none=True)
+    hostCount = count("How many hosts it is about.")
+    subtaskCount = count("How many subtasks it has.")
+    statuses = fields.Nested(StatusCounts, metadata=documented("All its subtasks by state."))
+    progress = fields.Nested(TaskProgress, metadata=documented("How far it is."))
+
+    example: ClassVar[Example] = {
+        **{name: value for name, value in TaskBrief.example.items() if name != "subtasks"},
+        "operation": "EXECUTE",
+        "hostCount": 1,
+        "subtaskCount": 8,
+        "statuses": StatusCounts.example,
+        "progress": TaskProgress.example,
     }
 
 

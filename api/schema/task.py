@@ -6,6 +6,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from api.schema.field import LARGEST_ID, Example, QueryWhole, Words, documented, text
 from api.schema.page import Page
+from api.schema.view import summary_view
 from dag.catalogue import TaskFilter
 from dag.state import TaskStatus
 
@@ -30,6 +31,7 @@ class TaskPage(Page):
     hostId = QueryWhole(1, LARGEST_ID, metadata=documented("Only tasks that name this host."))
     keyword = text(load_default="", metadata=documented("Only tasks whose name has this in it, in any case."))
     name = text(load_default="", metadata=documented("The same as keyword."))
+    view = summary_view("`summary`: how far each task is, in place of its subtasks.")
 
     example: ClassVar[Example] = {
         "page": "1",
@@ -52,4 +54,10 @@ class TaskPage(Page):
         # Nothing is scheduled yet: all tasks are made by a call.
         possible = not query["type"] or "MANUAL" in query["type"]
         descending = query["sort"].endswith("desc")
-        return {"page": query["page"], "size": query["size"], "descending": descending, "filter": possible and found}
+        return {
+            "page": query["page"],
+            "size": query["size"],
+            "descending": descending,
+            "filter": possible and found,
+            "is_summary": "view" in query,
+        }

@@ -59,15 +59,16 @@ SHORT = "`summary`: counts by stage and status, progress and the first failures,
 SOME = "Only these fields of the answer; all where none are named."
 
 
-def _view() -> fields.String:
+def summary_view(description: str) -> fields.String:
+    """Return the parameter by which a caller asks for summaries."""
     fault = f"must be {SUMMARY} where it is given"
-    return fields.String(validate=validate.OneOf([SUMMARY], error=fault), metadata=documented(SHORT))
+    return fields.String(validate=validate.OneOf([SUMMARY], error=fault), metadata=documented(description))
 
 
 class TaskView(RequestSchema):
     """Which part of a task to show."""
 
-    view = _view()
+    view = summary_view(SHORT)
     chosen = NameList((*OF_DETAIL, SUBTASKS, SUMMARY), data_key="fields", load_default=(), metadata=documented(SOME))
 
     of_whole: ClassVar[tuple[str, ...]] = (*OF_DETAIL, SUBTASKS)

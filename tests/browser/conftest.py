@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.chromium import options, path_of_chromium
 from tests.stack import RunningStack
 
 HOSTS = 8
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 780}
 WAIT_MS = 15_000
+
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +38,18 @@ def open_page(stack: RunningStack, browser: Browser) -> Iterator[OpenPage]:
     """Opens a path in a window of its own: `open_page("/console/tasks", user=("ann", "pw"), size=NARROW)`.
 
     Whoever it is has signed in; user=None: nobody has. At the test's end no window may have had an uncaught error or a
-    violation of the Content-Security-Policy.
+    violation of the Content-Security-Policy, but for those that need not be `is_faultless`.
     """
     opened: list[tuple[BrowserContext, list[str]]] = []
     admin = (stack.ready["user"], stack.ready["password"])
 
     def open_it(
-        path: str, *, user: tuple[str, str] | None = admin, size: dict[str, int] = WIDE, theme: str = "light"
+        path: str,
+        *,
+        user: tuple[str, str] | None = admin,
+        size: dict[str, int] = WIDE,
+        theme: str = "light",
+        is_faultless: bool = True,
     ) -> Page:
         context = browser.new_context(
             base_url=stack.ready["api"],
@@ -55,8 +62,9 @@ def open_page(stack: RunningStack, browser: Browser) -> Iterator[OpenPage]:
         if user:
             sign_in(context, *user)
         page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: _note(message, faults))
+        if is_faultless:
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("console", lambda message: _note(message, faults))
         page.goto(path)
         return page
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import sign_in
 from tests.stack import RunningStack
 
 
@@ -21,3 +22,24 @@ def test_whoever_is_not_known_signs_in_and_gets_where_he_wanted_to(
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.evaluate("fetch('/iam/me', {headers: {'X-Muster-Console': 'user'}}).then((it) => it.status)") == 401
+
+
+def test_a_session_that_ends_meanwhile_is_begun_anew_on_the_same_page(stack: RunningStack, page: Page) -> None:
+    page.goto("/console/tasks?status=RUNNING")
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    for key in stack.redis.scan_iter("{iam}:session:*"):
+        stack.redis.delete(key)
+    # The list finds out by itself.
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Name").fill(stack.ready["user"])
+    page.get_by_label("Password").fill(stack.ready["password"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Running")).to_have_attribute("aria-pressed", "true")
+
+
+def test_who_has_signed_in_anew_in_another_tab_can_go_on_in_this_one(stack: RunningStack, page: Page) -> None:
+    page.goto("/console/hosts")
+    page.get_by_role("checkbox", name="Select host-001").check()
+    sign_in(page.context, stack.ready["user"], stack.ready["password"])
+    page.get_by_role("button", name="Restart agents …").click()
+    expect(page.get_by_role("dialog")).to_contain_text("This makes one task of 9 subtasks")

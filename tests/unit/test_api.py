@@ -299,7 +299,7 @@ def test_what_is_not_there(api: Api, prefix: str) -> None:
         "/nothing",
     ):
         refused(api.get(prefix + path), 404, 10002)
-    refused(api.get("//compute//hosts"), 404, 10002)
+    refused(api.get(prefix + "/compute//hosts"), 404, 10002)
 
 
 def test_another_method(api: Api) -> None:

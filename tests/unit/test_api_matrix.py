@@ -8,7 +8,8 @@ from api.auth import is_guarded, needed_by
 from api.user import Permission, Role, permissions_of
 from tests.iam import Iam, call, error_of
 
-ANYBODY, ANY_USER = "anybody", "any user"
+# Who signs in is not known yet, and says by the body who it is.
+ANYBODY, ANY_USER, WHO_SIGNS_IN = "anybody", "any user", "who signs in"
 
 # What each route needs, without the prefix; also a specification of who may do what.
 MATRIX: dict[tuple[str, str], str] = {
@@ -17,6 +18,14 @@ MATRIX: dict[tuple[str, str], str] = {
     ("GET", "/openapi.json"): ANYBODY,
     ("GET", "/api/docs"): ANYBODY,
     ("GET", "/api/docs/{id}"): ANYBODY,
+    ("GET", "/"): ANYBODY,
+    ("GET", "/console"): ANYBODY,
+    ("GET", "/console/"): ANYBODY,
+    ("GET", "/console/{id}"): ANYBODY,
+    ("GET", "/console/static/{id}/{id}"): ANYBODY,
+    ("GET", "/console/session"): ANY_USER,
+    ("POST", "/console/session"): WHO_SIGNS_IN,
+    ("DELETE", "/console/session"): ANY_USER,
     ("GET", "/compute/hosts"): Permission.HOST_VIEWER,
     ("GET", "/compute/hosts/{id}"): Permission.HOST_VIEWER,
     ("POST", "/compute/hosts/batchCreate"): Permission.HOST_MANAGER,
@@ -64,7 +73,9 @@ MATRIX: dict[tuple[str, str], str] = {
     ("GET", "/audit"): Permission.SYSTEM_MANAGER,
 }
 # Nobody's contract: for load balancers and browsers.
-UNPREFIXED = {("GET", path) for path in ("/healthz", "/readyz", "/api/docs", "/api/docs/{id}")}
+UNPREFIXED = {("GET", path) for path in ("/healthz", "/readyz", "/api/docs", "/api/docs/{id}", "/")} | {
+    (method, path) for method, path in MATRIX if path.startswith("/console")
+}
 SAFE = {"HEAD", "OPTIONS"}
 
 
@@ -90,8 +101,8 @@ def test_every_route_has_a_row_and_every_row_a_route(iam: Iam) -> None:
 def test_every_route_declares_what_its_row_says(iam: Iam) -> None:
     for (method, path), endpoint in routes(iam).items():
         view, needs = iam.app.view_functions[endpoint], MATRIX[method, plain(path)]
-        assert is_guarded(view) is (needs != ANYBODY), path
-        if needs != ANYBODY:
+        assert is_guarded(view) is (needs not in (ANYBODY, WHO_SIGNS_IN)), path
+        if is_guarded(view):
             assert (needed_by(view) or ANY_USER) == needs, (method, path)
 
 
@@ -108,7 +119,7 @@ def test_a_role_may_what_its_permissions_say_and_no_more(iam: Iam, role: Role) -
     for method, path in routes(iam):
         needs = MATRIX[method, plain(path)]
         answer = iam.call(method, path.replace("{id}", "4711"), user=role.lower())
-        if needs in (ANYBODY, ANY_USER, *held):
+        if needs in (ANYBODY, ANY_USER, WHO_SIGNS_IN, *held):
             assert answer.status_code in (200, 400, 404), (method, path, answer.text)
         else:
             assert needs in error_of(answer, 403, 30014)["message"]
@@ -118,7 +129,10 @@ def test_a_stranger_may_nothing_but_ask_for_health_and_documentation(iam: Iam) -
     for method, path in routes(iam):
         answer = call(iam.app, method, path.replace("{id}", "4711"))
         if MATRIX[method, plain(path)] == ANYBODY:
-            assert answer.status_code == (404 if "{id}" in path else 200)
+            # The console has a page for each path below its own.
+            assert answer.status_code == (404 if "{id}" in path and path != "/console/{id}" else 200)
+        elif MATRIX[method, plain(path)] == WHO_SIGNS_IN:
+            error_of(answer, 400, 10001)
         else:
             error_of(answer, 401, 30000)
             assert answer.headers["WWW-Authenticate"] == 'Basic realm="muster", Bearer'

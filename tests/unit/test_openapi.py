@@ -126,7 +126,7 @@ def test_every_permission_is_documented() -> None:
         assert operation.get("x-permission") == needs
         assert needs is None or needs in operation["description"]
         assert ("403" in operation["responses"]) >= (needs is not None)
-    assert DOCUMENT["security"] == [{"basic": []}, {"bearer": []}, {"signature": []}]
+    assert DOCUMENT["security"] == [{"basic": []}, {"bearer": []}, {"signature": []}, {"session": []}]
 
 
 def test_every_error_code_is_documented_and_every_documented_one_exists() -> None:

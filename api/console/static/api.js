@@ -1,14 +1,16 @@
 // Calls the API in the browser's session. Paths are the contract's ("/tasks/instances/7"), without the prefix.
 
+import { tellServerTime } from "./time.js";
+
 const PREFIX = "/api/v2";
 
 // Why a call failed: HTTP status (0: no answer came), the contract's code, words, and the trace id that finds it in the
 // logs. `subErrors` are {object, field, rejectedValue, message}.
 export class ApiError extends Error {
-  constructor({ status, code = 0, message, target = "", subErrors = [], traceId = "" }) {
+  constructor({ path, status, code = 0, message, target = "", subErrors = [], traceId = "" }) {
     super(message);
     this.name = "ApiError";
-    Object.assign(this, { status, code, target, subErrors, traceId });
+    Object.assign(this, { path, status, code, target, subErrors, traceId });
   }
 
   // Whether Muster can't be reached, or its store can't: it may be back in a moment.
@@ -59,7 +61,7 @@ export class Api {
     // Browsers would hide the 304 and give what they have kept; the tag is ours to hold.
     const response = await this.#fetch("GET", path, undefined, { ...options, headers, cache: "no-store" });
     if (response.status === 304) return { data: undefined, etag, isNew: false };
-    return { data: (await response.json()).data, etag: response.headers.get("ETag") ?? "", isNew: true };
+    return { data: (await read(response)).data, etag: response.headers.get("ETag") ?? "", isNew: true };
   }
 
   // A file that a call answers with, as {blob, name}.
@@ -90,7 +92,7 @@ export class Api {
 
   async #json(method, path, body, options) {
     const response = await this.#fetch(method, path, body, options);
-    return response.json();
+    return read(response);
   }
 
   async #fetch(method, path, body, options) {
@@ -102,7 +104,7 @@ export class Api {
       this.#tellAway(null);
       return response;
     }
-    const error = await errorOf(response);
+    const error = await errorOf(response, path);
     this.#tellAway(error.isAway ? error : null);
     if (error.status === 401 && !options.isSignIn) this.#onSignedOut();
     throw error;
@@ -127,7 +129,7 @@ export class Api {
       return await fetch(this.url(path), { ...init, body: body === undefined ? undefined : JSON.stringify(body) });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      const away = new ApiError({ status: 0, message: "Muster does not answer. Is it running, and the network there?" });
+      const away = new ApiError({ path, status: 0, message: "Muster does not answer. Is it running, and the network there?" });
       this.#tellAway(away);
       throw away;
     }
@@ -140,8 +142,15 @@ export class Api {
   }
 }
 
-async function errorOf(response) {
+// The envelope of an answer, which also tells the server's time.
+async function read(response) {
+  const envelope = await response.json();
+  tellServerTime(envelope.timestamp);
+  return envelope;
+}
+
+async function errorOf(response, path) {
   const { error, traceId } = await response.json().catch(() => ({}));
   const text = `Muster answered ${response.status} ${response.statusText}.`;
-  return new ApiError({ status: response.status, message: text, ...error, traceId });
+  return new ApiError({ path, status: response.status, message: text, ...error, traceId });
 }

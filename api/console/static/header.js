@@ -2,6 +2,7 @@
 
 import { fill, h, svg } from "./dom.js";
 import { tellError } from "./notice.js";
+import { button } from "./part.js";
 import { pagesFor, ROOT } from "./router.js";
 import { nextTheme, theme } from "./theme.js";
 
@@ -10,7 +11,11 @@ const THEMES = { system: ["◐", "as the system"], light: ["☀", "light"], dark
 // Shows the bar for whoever has signed in (null: nobody).
 export function showHeader(session, { page, onSignOut }) {
   const brand = h("a", { class: "brand", href: `${ROOT}/` }, mark(), "Muster");
-  fill(document.getElementById("header"), brand, session && navigation(session, page), h("div", { class: "spread" }), session && links(session), themeButton(), session && account(session, onSignOut));
+  const spread = h("div", { class: "spread" });
+  const parts = session
+    ? [brand, navigation(session, page), spread, links(session), themeButton(), account(session, onSignOut)]
+    : [brand, spread, themeButton()];
+  fill(document.getElementById("header"), parts);
 }
 
 function navigation(session, page) {
@@ -23,33 +28,35 @@ function navigation(session, page) {
 
 function links(session) {
   const out = { target: "_blank", rel: "noreferrer" };
-  return h("div", { class: "outside" }, session.flowerUrl && h("a", { href: session.flowerUrl, ...out }, "Flower"), h("a", { href: "/api/docs", ...out }, "API"));
+  const flower = session.flowerUrl && h("a", { href: session.flowerUrl, ...out }, "Flower");
+  return h("div", { class: "outside" }, flower, h("a", { href: "/api/docs", ...out }, "API"));
 }
 
 function themeButton() {
-  const button = h("button", { type: "button", class: "button quiet icon" });
+  const control = button("", "quiet icon", () => show(nextTheme()));
   const show = (name) => {
-    const [glyph, word] = THEMES[name];
-    fill(button, h("span", { "aria-hidden": "true" }, glyph));
-    button.title = `Theme: ${word}`;
-    button.setAttribute("aria-label", button.title);
+    const [sign, word] = THEMES[name];
+    fill(control, h("span", { "aria-hidden": "true" }, sign));
+    control.title = `Theme: ${word}`;
+    control.setAttribute("aria-label", control.title);
   };
-  button.addEventListener("click", () => show(nextTheme()));
   show(theme());
-  return button;
+  return control;
 }
 
 function account(session, onSignOut) {
-  const leave = () => onSignOut().catch(tellError);
-  return h("div", { class: "account" }, h("span", { class: "user" }, session.user.name), h("button", { type: "button", class: "button quiet", on: { click: leave } }, "Sign out"));
+  const leave = button("Sign out", "quiet", () => onSignOut().catch(tellError));
+  return h("div", { class: "account" }, h("span", { class: "user" }, session.user.name), leave);
 }
 
 function mark() {
+  const square = ([x, y]) => svg("rect", { x, y, width: 7.5, height: 7.5, rx: 1.8, fill: "#fff" });
+  const round = { fill: "none", stroke: "#fff", "stroke-width": 2.4, "stroke-linecap": "round", "stroke-linejoin": "round" };
   return svg(
     "svg",
     { viewBox: "0 0 32 32", width: "22", height: "22", "aria-hidden": "true" },
     svg("rect", { width: 32, height: 32, rx: 7, fill: "var(--accent-solid)" }),
-    ...[[7, 7], [17.5, 7], [7, 17.5]].map(([x, y]) => svg("rect", { x, y, width: 7.5, height: 7.5, rx: 1.8, fill: "#fff" })),
-    svg("path", { d: "M17.8 21.4l2.7 2.8 4.6-5.4", fill: "none", stroke: "#fff", "stroke-width": 2.4, "stroke-linecap": "round", "stroke-linejoin": "round" }),
+    [[7, 7], [17.5, 7], [7, 17.5]].map(square),
+    svg("path", { d: "M17.8 21.4l2.7 2.8 4.6-5.4", ...round }),
   );
 }

@@ -98,12 +98,13 @@ async function signOut() {
 }
 
 function nothingThere() {
-  return h("div", { class: "empty" }, h("h1", {}, "No such page"), h("p", {}, "There is nothing at ", h("code", {}, location.pathname), "."));
+  const where = h("p", {}, "There is nothing at ", h("code", {}, location.pathname), ".");
+  return h("div", { class: "empty" }, h("h1", {}, "No such page"), where);
 }
 
-function notPermitted(page) {
-  const who = session.user.name;
-  return h("div", { class: "empty" }, h("h1", {}, page.title), h("p", {}, `This page needs the permission ${page.needs}, which ${who} does not have.`));
+function notPermitted({ title, needs }) {
+  const why = `This page needs the permission ${needs}, which ${session.user.name} does not have.`;
+  return h("div", { class: "empty" }, h("h1", {}, title), h("p", {}, why));
 }
 
 start();

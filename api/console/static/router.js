@@ -16,7 +16,13 @@ const PAGES = [
     mount: mountTask,
     pattern: /^\/tasks\/(?<taskId>[0-9]{1,19})(?:\/subtasks\/(?<subtaskId>[0-9]{1,19}))?$/,
   },
-  { name: "hosts", title: "Hosts", needs: "HOST_VIEWER", mount: mountHosts, pattern: /^\/hosts$/ },
+  {
+    name: "hosts",
+    title: "Hosts",
+    needs: "HOST_VIEWER",
+    mount: mountHosts,
+    pattern: /^\/hosts(?:\/(?<hostId>[0-9]{1,19}))?$/,
+  },
 ];
 
 // {page, params} of a path; null where there is no such page. Ids are numbers, null where the path has none.

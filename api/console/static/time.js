@@ -33,9 +33,18 @@ export function duration(seconds) {
   return pair(whole, 86400, "d", 3600, "h");
 }
 
-// Seconds from one time to another, or until now.
+// How far the server's clock is ahead of the browser's, which may be minutes off.
+let skewMs = 0;
+
+// Takes over the time at which the server has just answered.
+export function tellServerTime(iso) {
+  const time = Date.parse(iso);
+  if (!Number.isNaN(time)) skewMs = time - Date.now();
+}
+
+// Seconds from one of the server's times to another, or until now.
 export function secondsBetween(start, end) {
-  return Math.max(0, ((end ? Date.parse(end) : Date.now()) - Date.parse(start)) / 1000);
+  return Math.max(0, ((end ? Date.parse(end) : Date.now() + skewMs) - Date.parse(start)) / 1000);
 }
 
 function pair(seconds, large, largeName, small, smallName) {

@@ -6,8 +6,10 @@ import { errorBlock } from "../notice.js";
 // Shows the form in the element, and returns the session once it has begun.
 export function askToSignIn(element, api) {
   const { promise, resolve } = Promise.withResolvers();
-  const name = h("input", { id: "name", name: "username", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
-  const password = h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true });
+  const plain = { autocapitalize: "none", spellcheck: "false", required: true };
+  const name = h("input", { id: "name", name: "username", autocomplete: "username", ...plain });
+  const secret = { type: "password", autocomplete: "current-password" };
+  const password = h("input", { id: "password", name: "password", ...secret, ...plain });
   const button = h("button", { type: "submit", class: "button primary" }, "Sign in");
   const fault = h("div", {});
   const submit = async (event) => {
