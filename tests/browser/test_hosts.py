@@ -131,6 +131,8 @@ def test_hosts_are_added_once_what_is_wrong_is_put_right(stack: RunningStack, pa
     expect(page.get_by_text("added-1 is enrolled.")).to_be_visible()
     page.get_by_role("button", name="test=added").first.click()
     expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_label("Label: name=value").fill("")
+    expect(page.get_by_role("link", name="host-001")).to_be_visible()
     [added] = hosts_with(stack, label="test=added")
     stack.http.delete(f"/compute/hosts/{added}")
 

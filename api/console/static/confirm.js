@@ -9,7 +9,8 @@ export function confirm({ title, text, action, isDangerous = false }) {
   const cancel = h("button", { type: "submit", value: "cancel", class: "button", autofocus: isDangerous }, "Cancel");
   const kind = isDangerous ? "button danger" : "button primary";
   const go = h("button", { type: "submit", value: "go", class: kind, autofocus: !isDangerous }, action);
-  const dialog = openDialog({ title, isAlert: true }, h("div", { class: "prose" }, text), h("div", { class: "actions" }, cancel, go));
+  const actions = h("div", { class: "actions" }, cancel, go);
+  const dialog = openDialog({ title, isAlert: true }, h("div", { class: "prose" }, text), actions);
   dialog.addEventListener("close", () => resolve(dialog.returnValue === "go"));
   return promise;
 }

@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 
 const WAIT_MS = 250;
 
-// A text field that tells onChange(text) a moment after the last key, or at once on Enter.
+// A text field that tells onChange(text) a moment after the last key, or at once on Enter. Its own set(text) writes a
+// text that somebody has chosen elsewhere, and tells nobody.
 export function searchField({ label, value, onChange }) {
   let timer = 0;
   let told = value;
@@ -18,8 +19,10 @@ export function searchField({ label, value, onChange }) {
     timer = setTimeout(tell, WAIT_MS);
   };
   const keydown = (event) => event.key === "Enter" && tell();
-  const looks = { type: "search", class: "search", placeholder: label, "aria-label": label, autocomplete: "off", spellcheck: "false" };
-  const field = h("input", { ...looks, value, on: { input, keydown, search: tell } });
+  const looks = { type: "search", class: "search", placeholder: label, "aria-label": label };
+  const plain = { autocomplete: "off", spellcheck: "false" };
+  const field = h("input", { ...looks, ...plain, value, on: { input, keydown, search: tell } });
+  field.set = (text) => (field.value = told = text);
   return field;
 }
 
@@ -32,7 +35,8 @@ export function toggles({ label, choices, chosen, onChange }) {
       button.setAttribute("aria-pressed", String(pressed.has(value)));
       onChange(choices.map(([known]) => known).filter((known) => pressed.has(known)).join(","));
     };
-    const button = h("button", { type: "button", class: "toggle", "aria-pressed": String(pressed.has(value)), on: { click } }, content);
+    const button = h("button", { type: "button", class: "toggle", on: { click } }, content);
+    button.setAttribute("aria-pressed", String(pressed.has(value)));
     return button;
   });
   return h("div", { class: "toggles", role: "group", "aria-label": label }, buttons);

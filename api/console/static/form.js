@@ -9,7 +9,8 @@ export function field(label, control, { hint = "", isWhole = false } = {}) {
   control.id = id;
   control.setAttribute("aria-describedby", hint ? `${id}-hint ${id}-fault` : `${id}-fault`);
   const hinted = hint && h("span", { class: "hint", id: `${id}-hint` }, hint);
-  const element = h("div", { class: isWhole ? "field whole" : "field" }, h("label", { for: id }, label), control, hinted, fault);
+  const kind = isWhole ? "field whole" : "field";
+  const element = h("div", { class: kind }, h("label", { for: id }, label), control, hinted, fault);
   return { element, control, fault };
 }
 

@@ -22,7 +22,8 @@ export function errorBlock(error, { retry } = {}) {
 
 // A message that goes away by itself; errors stay until they are closed.
 export function tell(content, { isError = false } = {}) {
-  const close = h("button", { type: "button", class: "button quiet", "aria-label": "Close", on: { click: () => box.remove() } }, "✕");
+  const remove = { click: () => box.remove() };
+  const close = h("button", { type: "button", class: "button quiet", "aria-label": "Close", on: remove }, "✕");
   const box = h("div", { class: isError ? "toast tone-failed" : "toast" }, h("div", {}, content), close);
   document.getElementById("notices").append(box);
   if (!isError) setTimeout(() => box.remove(), SHOWN_MS);
@@ -32,5 +33,6 @@ export function tell(content, { isError = false } = {}) {
 // Tells of an error that belongs to no place on the page.
 export function tellError(error) {
   if (error.name === "AbortError" || error.status === 401) return;
-  tell([error.message, error.traceId && h("div", { class: "small" }, "Trace id ", h("code", {}, error.traceId))], { isError: true });
+  const trace = error.traceId && h("div", { class: "small" }, "Trace id ", h("code", {}, error.traceId));
+  tell([error.message, trace], { isError: true });
 }

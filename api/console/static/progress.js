@@ -10,7 +10,8 @@ const SHOWN = ["SUCCESSFUL", "FAILED", "CANCELING", "RUNNING"];
 // them. What is neither done nor at work is the bar's ground.
 export function progressBar() {
   const parts = new Map(SHOWN.map((status) => [status, h("span", { class: `tone-${STATUS[status].tone}` })]));
-  const element = h("div", { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-label": "Progress" }, [...parts.values()]);
+  const role = { role: "progressbar", "aria-valuemin": 0, "aria-label": "Progress" };
+  const element = h("div", { class: "progress", ...role }, [...parts.values()]);
 
   function show(statuses, progress) {
     for (const [status, part] of parts) part.style.setProperty("width", share(statuses[status], progress.total));

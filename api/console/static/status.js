@@ -26,5 +26,6 @@ export const HOST_STATUS = {
 // A small label such as "✓ Successful"; `of` is STATUS or HOST_STATUS.
 export function badge(status, of = STATUS) {
   const { word, glyph, tone } = of[status] ?? { word: status, glyph: "?", tone: "pending" };
-  return h("span", { class: `badge tone-${tone}`, data: { status } }, h("span", { class: "glyph", "aria-hidden": "true" }, glyph), word);
+  const sign = h("span", { class: "glyph", "aria-hidden": "true" }, glyph);
+  return h("span", { class: `badge tone-${tone}`, data: { status } }, sign, word);
 }

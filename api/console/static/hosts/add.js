@@ -57,7 +57,7 @@ function makeFields() {
     profile: field("Agent’s profile", line(), { hint: "Empty: ocp_agentctl." }),
     zone: field("Zone", line(), { hint: "Empty: default." }),
     labels: field("Labels", lines(), { hint: "One NAME=VALUE a line." }),
-    variables: field("Variables", lines(), { hint: "The same; they fill the profile’s placeholders, and are never shown again." }),
+    variables: field("Variables", lines(), { hint: "The same; for the profile’s placeholders, and never shown again." }),
     credentialId: field("Credential", line({ type: "number", min: 0 }), { hint: "A key in the workers’ ssh.key_dir." }),
     description: field("Description", line()),
   };

@@ -85,12 +85,14 @@ function agentPart(id, api, signal) {
   }
 
   look();
-  return h("section", { class: "agent" }, h("div", { class: "bar" }, h("h3", {}, "Agent"), h("div", { class: "spread" }), again), found);
+  const head = h("div", { class: "bar" }, h("h3", {}, "Agent"), h("div", { class: "spread" }), again);
+  return h("section", { class: "agent" }, head, found);
 }
 
 function agent({ live, status, version, updateTime, processes }) {
   const when = live ? "just now" : ["nobody could look just now; last seen ", moment(updateTime)];
-  const head = h("p", {}, badge(status, AGENT_STATUS), version && ` version ${version}`, h("span", { class: "muted" }, " ", when));
+  const seen = h("span", { class: "muted" }, " ", when);
+  const head = h("p", {}, badge(status, AGENT_STATUS), version && ` version ${version}`, seen);
   if (!processes.length) return head;
   const columns = ["Process", "Status", "→Pid", "→Runs for"];
   return [head, table({ caption: "Processes", head: columns, body: processes.map(processRow) })];

@@ -53,7 +53,8 @@ export function askToImport(api) {
     event.preventDefault();
     go.disabled = true;
     try {
-      const answer = await api.post("/compute/hosts/import", { format: format.value, content: content.value, dryRun: !isTried });
+      const inventory = { format: format.value, content: content.value };
+      const answer = await api.post("/compute/hosts/import", { ...inventory, dryRun: !isTried });
       if (isTried) end(answer);
       else show(answer);
     } catch (error) {

@@ -24,6 +24,8 @@ export function askToStart(operation, ids, { api }) {
   const title = `${operation.title} on ${many}`;
   const dialog = openDialog({ title, isWide: true }, body, fault, h("div", { class: "actions" }, cancel, go));
   const ending = new AbortController();
+  // Whoever has pressed the button is to see what comes of it.
+  dialog.addEventListener("cancel", (event) => cancel.disabled && event.preventDefault());
   dialog.addEventListener("close", () => {
     ending.abort();
     resolve(null);
@@ -41,7 +43,7 @@ export function askToStart(operation, ids, { api }) {
   }
 
   async function start() {
-    go.disabled = true;
+    go.disabled = cancel.disabled = true;
     fill(fault);
     try {
       const task = await api.post(path, { hostIds: ids }, { headers: { "Idempotency-Key": key } });
@@ -50,7 +52,7 @@ export function askToStart(operation, ids, { api }) {
     } catch (error) {
       fill(fault, errorBlock(error));
       fill(go, "Try again");
-      go.disabled = false;
+      go.disabled = cancel.disabled = false;
     }
   }
 

@@ -102,6 +102,7 @@ function hostRow(host, box, onLabel, onOpen) {
 function labelsOf(host, onLabel) {
   return Object.entries(host.labels).map(([name, value]) => {
     const text = `${name}=${value}`;
-    return h("button", { type: "button", class: "label", title: `Only hosts with ${text}`, on: { click: () => onLabel(text) } }, text);
+    const title = `Only hosts with ${text}`;
+    return h("button", { type: "button", class: "label", title, on: { click: () => onLabel(text) } }, text);
   });
 }

@@ -27,7 +27,7 @@ export class Failures {
   constructor(context) {
     this.context = context;
     this.reasons = new Reasons(context.api, context.taskId);
-    const attributes = { class: "failures", "aria-labelledby": "failures-title", hidden: true };
+    const attributes = { class: "failed-steps", "aria-labelledby": "failures-title", hidden: true };
     this.element = h("section", attributes, this.#title, this.reasons.element, this.#body);
   }
 
@@ -104,7 +104,7 @@ export class Failures {
     const button = (text, act) => pressed(text, `${text}${id}`, act, { "aria-label": `${text} ${where}` });
     const link = h("a", { href: `/console/tasks/${taskId}/subtasks/${id}`, data: { key: `host${id}` } }, host);
     const may = mayManage && [button("Retry", () => actions.retry(id, where)), button("Skip …", () => actions.skip(id, where))];
-    const cells = { host: link, step: name, reason: reason || "–", do: h("div", { class: "bar" }, may) };
+    const cells = { "at-host": link, step: name, reason: reason || "–", do: h("div", { class: "bar" }, may) };
     return h("tr", {}, Object.entries(cells).map(([kind, content]) => h("td", { class: kind }, content)));
   }
 

@@ -10,7 +10,7 @@ import { counted, number } from "./word.js";
 const OPERATIONS = { EXECUTE: "Execute", RETRY: "Retry", ROLLBACK: "Roll back" };
 
 export class Head {
-  #facts = h("dl", { class: "facts" });
+  #facts = h("dl", { class: "task-facts" });
   #title = h("h1", {});
   #verdict = h("p", { class: "verdict" });
   /** What is read out: not each number that changes. */

@@ -30,8 +30,8 @@ export class Panel {
   #where = h("p", { class: "muted" });
   #reason = h("p", { class: "reason", hidden: true });
   #buttons = h("div", { class: "bar" });
-  #facts = h("dl", { class: "facts" });
-  #more = h("dl", { class: "facts" });
+  #facts = h("dl", { class: "task-facts" });
+  #more = h("dl", { class: "task-facts" });
   #fault = h("div", {});
 
   /**

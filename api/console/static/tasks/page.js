@@ -15,81 +15,108 @@ const SIZE = 25;
 const DEFAULTS = { status: "", keyword: "", host: "", sort: "id,desc", page: 1 };
 
 export async function mount(element, { api, session }) {
-  const wanted = readQuery(DEFAULTS);
-  const table = taskTable({ sort: wanted.sort, onSort: (sort) => choose({ sort }) });
-  const pages = pager({ noun: "tasks", onPage: (page) => choose({ page }) });
-  const body = h("div", { class: "list" });
-  let etag = "";
-  let shownPath = "";
-  let isAsked = true;
-  let turn = 0;
-  let stop = () => {};
+  const page = new TaskPage(api, session);
+  fill(element, page.elements());
+  return page.start();
+}
 
-  function choose(change) {
-    Object.assign(wanted, { page: 1 }, change);
-    writeQuery(wanted, DEFAULTS);
-    isAsked = true;
-    turn += 1;
-    stop();
-    stop = poll(load, EVERY_MS);
+class TaskPage {
+  #api;
+  #session;
+  #wanted = readQuery(DEFAULTS);
+  #table = taskTable({ sort: this.#wanted.sort, onSort: (sort) => this.#choose({ sort }) });
+  #pages = pager({ noun: "tasks", onPage: (page) => this.#choose({ page }) });
+  #body = h("div", { class: "list" });
+  // What is shown: the path that was asked, and the tag of its answer.
+  #shown = { path: "", etag: "" };
+  // Whether somebody waits for the next answer: what nobody asked for does not keep the session alive.
+  #isAsked = true;
+  #turn = 0;
+  #stop = () => {};
+
+  constructor(api, session) {
+    this.#api = api;
+    this.#session = session;
   }
 
-  // What nobody asked for does not keep the session alive.
-  async function load() {
-    const [background, mine] = [!isAsked, turn];
-    isAsked = false;
+  elements() {
+    return [
+      h("div", { class: "bar" }, h("h1", {}, "Tasks"), h("div", { class: "spread" }), this.#pages.element),
+      h("div", { class: "bar filters", role: "search" }, this.#filters()),
+      this.#body,
+    ];
+  }
+
+  // Loads the list again and again; returns what ends that.
+  start() {
+    this.#stop = poll(() => this.#load(), EVERY_MS);
+    return () => this.#stop();
+  }
+
+  #filters() {
+    const { status, keyword, host } = this.#wanted;
+    const choices = TASK_STATUSES.map((one) => [one, badge(one)]);
+    const search = (label, name, value) => searchField({ label, value, onChange: (text) => this.#choose({ [name]: text }) });
+    return [
+      toggles({ label: "Status", choices, chosen: status, onChange: (chosen) => this.#choose({ status: chosen }) }),
+      search("Name", "keyword", keyword),
+      search("Host’s id or name", "host", host),
+    ];
+  }
+
+  #choose(change) {
+    Object.assign(this.#wanted, { page: 1 }, change);
+    writeQuery(this.#wanted, DEFAULTS);
+    this.#isAsked = true;
+    this.#turn += 1;
+    this.#stop();
+    this.start();
+  }
+
+  async #load() {
+    const turn = this.#turn;
     try {
-      const host = await findHost(api, wanted.host);
-      const path = pathOf(wanted, host);
-      const answer = await api.refresh(path, path === shownPath ? etag : "", { background });
-      // Something else has been chosen since.
-      if (mine !== turn) return;
-      etag = answer.etag;
-      shownPath = path;
-      if (answer.isNew) show(answer.data);
-      else table.tick();
+      const [path, answer] = await this.#ask();
+      // Else something else has been chosen since.
+      if (turn === this.#turn) this.#take(path, answer);
     } catch (error) {
-      if (mine !== turn) return;
-      if (!error.isAway && error.status !== 401) fill(body, errorBlock(error));
-      shownPath = "";
+      if (turn !== this.#turn) return;
+      if (!error.isAway && error.status !== 401) fill(this.#body, errorBlock(error));
+      this.#shown = { path: "", etag: "" };
       throw error;
     }
   }
 
-  function show({ contents, page }) {
-    if (!contents.length && page.number > 1 && page.totalPages) return choose({ page: page.totalPages });
-    if (contents.length) table.show(contents);
-    fill(body, contents.length ? table.element : nothing(isFiltered(wanted), session));
-    pages.show(page);
+  async #ask() {
+    const background = !this.#isAsked;
+    this.#isAsked = false;
+    const path = pathOf(this.#wanted, await findHost(this.#api, this.#wanted.host));
+    const known = path === this.#shown.path ? this.#shown.etag : "";
+    return [path, await this.#api.refresh(path, known, { background })];
   }
 
-  const states = TASK_STATUSES.map((status) => [status, badge(status)]);
-  fill(
-    element,
-    h("div", { class: "bar" }, h("h1", {}, "Tasks"), h("div", { class: "spread" }), pages.element),
-    h(
-      "div",
-      { class: "bar filters", role: "search" },
-      toggles({ label: "Status", choices: states, chosen: wanted.status, onChange: (status) => choose({ status }) }),
-      searchField({ label: "Name", value: wanted.keyword, onChange: (keyword) => choose({ keyword }) }),
-      searchField({ label: "Host’s id or name", value: wanted.host, onChange: (host) => choose({ host }) }),
-    ),
-    body,
-  );
-  stop = poll(load, EVERY_MS);
-  return () => stop();
+  #take(path, { data, etag, isNew }) {
+    this.#shown = { path, etag };
+    if (isNew) this.#show(data);
+    else this.#table.tick();
+  }
+
+  #show({ contents, page }) {
+    if (!contents.length && page.number > 1 && page.totalPages) return this.#choose({ page: page.totalPages });
+    if (contents.length) this.#table.show(contents);
+    fill(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#session));
+    this.#pages.show(page);
+  }
 }
 
 function pathOf({ page, sort, status, keyword }, hostId) {
   return `/tasks/instances${queryOf({ view: "summary", size: SIZE, page, sort, status, keyword, hostId })}`;
 }
 
-function isFiltered({ status, keyword, host }) {
-  return Boolean(status || keyword || host);
-}
-
-function nothing(filtered, session) {
-  if (filtered) return h("div", { class: "empty card" }, h("h2", {}, "No task fits"), h("p", {}, "Take a filter away to see more."));
+function nothing({ status, keyword, host }, session) {
+  if (status || keyword || host) {
+    return h("div", { class: "empty card" }, h("h2", {}, "No task fits"), h("p", {}, "Take a filter away to see more."));
+  }
   const hosts = h("a", { href: "/console/hosts" }, "the list of hosts");
   const how = session.may("HOST_MANAGER")
     ? ["Select hosts on ", hosts, " and restart their agents: that makes a task, which is shown here."]
