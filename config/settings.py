@@ -33,6 +33,7 @@ class ApiSettings:
 
     host: str = option("127.0.0.1", "address", "loopback unless you say otherwise: put TLS in front of it")
     port: int = option(8480, "TCP port", "where the API listens", least=0, most=MOST_PORT)
+    public_url: str = option("", "URL", "where people reach it, for links; empty: http:// with host and port")
     threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
     streams: int = option(16, "streams", "of events at once; each holds one more thread, not one of these", least=1)
     max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
@@ -55,6 +56,11 @@ class ApiSettings:
     rate_burst: int = option(400, "calls", "of one user that may come at once", least=1)
     idempotency_seconds: int = option(86_400, "s", "an Idempotency-Key gives the same task again for so long", least=60)
     audit_entries: int = option(100_000, "entries", "kept in the audit log, about 0.4 kB each", least=100)
+
+    @property
+    def url(self) -> str:
+        """Where people reach it, as far as it is known."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,12 @@ class FlowerSettings:
     """Flower, the workers' dashboard."""
 
     port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0, most=MOST_PORT)
-    max_tasks: int = option(20_000, "tasks", "kept in memory, 20 to 25 kB each with Flower 2.2", least=100)
+    url: str = option("", "URL", "where people reach it, for links from the console; empty: none are shown")
+    max_tasks: int = option(
+        20_000, "rows", "one a run of a node, in memory: 4 kB each beside 90 MB, so 170 MB", least=100
+    )
+    max_workers: int = option(500, "workers", "kept in memory, also those that have ended: each start is one", least=1)
+    forget_seconds: int = option(3600, "s", "a worker that is offline so long is no longer listed", least=1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ GROUP = "schedulers"
 FREE_FOR_THE_HEAD = "-"
 
 
+def message_id(subtask_id: int, attempt: int) -> str:
+    """Return the id of a run's message: Celery's task id, by which Flower shows it."""
+    return f"{subtask_id}-{attempt}"
+
+
 @dataclass(frozen=True)
 class Entry:
     """One message of the ready stream.

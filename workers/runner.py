@@ -22,6 +22,7 @@ from workers.remote.error import RemoteCancelled, RemoteError
 from workers.remote.executor import Completed
 from workers.remote.log import run_log
 from workers.sighting import missed, reached, seen
+from workers.told import GivenUp, Refused
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +99,10 @@ class Runner:
         """
         with self.held.holding(step.run, timeout_seconds=step.timeout_seconds) as cancelled:
             if cancelled is None:
-                return "refused: this worker is at it"
+                return Refused("refused: this worker is at it")
             begun = self._insist(step.run, lambda: self.leases.begin(step.run, self.name), cancelled)
             if begun is None:
-                return "refused: not the newest attempt, or not READY"
+                return Refused("refused: not the newest attempt, or not READY")
             return self._report(step, self._outcome(step, begun, cancelled))
 
     def _insist(self, run: Run, ask: Callable[[], T], cancelled: Event | None = None) -> T:
@@ -125,13 +126,14 @@ class Runner:
                 # Cancelled at its last moment: the contract has CANCELING lead to FAILED, and the log tells the rest.
                 if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
                     raise StepFailed(CANCELLED)
-                return "succeeded, but another attempt holds the node"
+                return GivenUp("succeeded, but another attempt holds the node")
             case Failed(reason, report):
-                self._insist(step.run, lambda: self.leases.fail(step.run, report))
-                raise StepFailed(reason)
+                if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
+                    raise StepFailed(reason)
+                return GivenUp(f"{reason} But another attempt holds the node.")
             case Lost(reason):
                 self._give_back(step.run)
-                return f"given up: {reason}"
+                return GivenUp(f"given up: {reason}")
 
     def _give_back(self, run: Run) -> None:
         try:

@@ -65,7 +65,8 @@ def test_flower_shows_each_action_with_host_and_state(stack: RunningStack, host_
     for row in (rows[name] for name in wanted):
         assert row["state"] == "SUCCESS"
         assert row["name"] in {"agent.prepare", "proxy.restart", "agent.stop", "agent.start", "agent.finish"}
-        assert "'address': '127.78.0." in row["kwargs"]
+        assert f"'task': {task['id']}, " in row["kwargs"]
+        assert "'127.78.0." in row["args"]
 
 
 def test_secrets_are_in_no_command_line_and_no_log(stack: RunningStack) -> None:
