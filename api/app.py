@@ -23,9 +23,12 @@ from api.resource.processes import processes
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
+from api.resource.webhooks import webhooks
 from api.service import NAME, Services
 from api.user import UserStore
 from api.watch import Watch
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -42,7 +45,7 @@ COMPRESSION = {
     # The routes answer 304 by themselves, before the work is done.
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
 }
-CONTRACT = (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit)
+CONTRACT = (agents, processes, hosts, host_import, tasks, events, user_routes, tokens, access_keys, audit, webhooks)
 
 
 class MusterFlask(Flask):
@@ -64,7 +67,9 @@ def create_app(store: Store, registry: HostRegistry, users: UserStore, settings:
     app.config.update(COMPRESSION)
     access, watch = open_access(users, settings.api), Watch(store, registry, settings.api)
     followers = Followers(store, settings.api.streams)
-    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers)
+    hooks, kept = Hooks(store.redis, settings.api.secret_key), settings.webhook
+    deliveries = Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds)
+    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers, hooks, deliveries)
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False

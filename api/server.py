@@ -102,12 +102,14 @@ def serve(
     *,
     timeout_seconds: int = 60,
     on_ready: Callable[[], None] | None = None,
+    on_fork: Callable[[], None] | None = None,
 ) -> None:
     """Answer calls until SIGTERM or SIGINT, then finish what runs within 3 s and exit the process.
 
     Call it in the main thread of a process that has no other threads yet (it forks one worker); `on_ready` is
-    called once the port listens. Gunicorn logs warnings and errors to stderr, and no calls. A request that takes longer
-    than `timeout_seconds` loses its connection within a second.
+    called once the port listens, `on_fork` in the process that answers (it may start threads). Gunicorn logs warnings
+    and errors to stderr, and no calls. A request that takes longer than `timeout_seconds` loses its connection within a
+    second.
     """
     options = {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
@@ -126,4 +128,6 @@ def serve(
     }
     if on_ready is not None:
         options["when_ready"] = lambda _arbiter: on_ready()
+    if on_fork is not None:
+        options["post_worker_init"] = lambda _worker: on_fork()
     Server(app, options).run()

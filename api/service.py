@@ -9,6 +9,8 @@ from api.access import Access
 from api.follower import Followers
 from api.user import UserStore
 from api.watch import Watch
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -18,7 +20,7 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, the settings of one app, who waits and follows."""
+    """The tasks, the hosts, the users, who may call, the settings of one app, who waits and follows, who is told."""
 
     store: Store
     registry: HostRegistry
@@ -27,6 +29,8 @@ class Services:
     settings: Settings
     watch: Watch
     followers: Followers
+    hooks: Hooks
+    deliveries: Deliveries
 
 
 def services() -> Services:

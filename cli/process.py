@@ -19,6 +19,9 @@ from redis.retry import Retry
 from api.app import create_app
 from api.server import serve
 from api.user import IllegalUser, Role, UserExists, UserStore
+from api.webhook.deliverer import Deliverer
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
 from config.settings import ApiSettings, Settings
@@ -100,7 +103,9 @@ def run_api(settings: Settings) -> None:
     redis = open_redis(settings)
     users = UserStore(redis)
     make_first_user(users, api)
-    app = create_app(Store(redis), HostRegistry(redis), users, settings)
+    store = Store(redis)
+    app = create_app(store, HostRegistry(redis), users, settings)
+    deliverer = create_deliverer(store, settings)
     url = f"http://{reachable(api.host)}:{port}"
     serve(
         app,
@@ -109,7 +114,20 @@ def run_api(settings: Settings) -> None:
         api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
+        on_fork=lambda: deliverer.start(),
     )
+
+
+def create_deliverer(store: Store, settings: Settings) -> Deliverer:
+    """Return what tells webhooks' receivers, to be started; UsageError where the denied networks are none."""
+    limits = settings.webhook
+    hooks = Hooks(store.redis, settings.api.secret_key)
+    deliveries = Deliveries(store.redis, most=limits.keep, keep_seconds=limits.keep_seconds)
+    name = f"api-{os.getpid()}@{socket.gethostname()}"
+    try:
+        return Deliverer(store, hooks, deliveries, limits, settings.api.url, name)
+    except ValueError as error:
+        raise UsageError(f"webhook.denied_networks (MUSTER_WEBHOOK_DENIED_NETWORKS): {error}.") from None
 
 
 def make_first_user(users: UserStore, api: ApiSettings) -> None:

@@ -49,7 +49,10 @@ class ApiSettings:
     admin_user: str = option("admin", "name", "the first user, made where there is none")
     admin_password: str = option("", "password", "of the first user; empty: a random one, shown once", secret=True)
     secret_key: str = option(
-        "", "text", "encrypts access keys; the same on every API, 32 characters or more; empty: none", secret=True
+        "",
+        "text",
+        "encrypts access keys and webhooks' secrets; 32 characters or more, the same on every API",
+        secret=True,
     )
     proxies: int = option(0, "proxies", "in front, whose X-Forwarded-For tells where a call came from", least=0)
     rate_per_second: float = option(200.0, "calls/s", "of one user, over all API processes; 0: no limit", least=0)
@@ -126,6 +129,24 @@ class FlowerSettings:
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """What is told to others, and how often it is tried."""
+
+    attempts: int = option(12, "attempts", "of one delivery; with the waits between them two and a half hours", least=1)
+    first_retry_seconds: float = option(5.0, "s", "the wait after the first attempt; doubled after each", least=0.1)
+    longest_retry_seconds: float = option(3600.0, "s", "no wait is longer", least=0.1)
+    timeout_seconds: float = option(10.0, "s", "one attempt, from the name's look-up to the answer", least=0.1)
+    at_once: int = option(2, "attempts", "under way to one receiver from one API: a slow one holds no more", least=1)
+    keep: int = option(500, "deliveries", "listed for each webhook, up to 12 kB each; then the oldest go", least=10)
+    keep_seconds: int = option(7 * 86400, "s", "a delivery is listed for so long", least=60)
+    denied_networks: str = option(
+        "169.254.0.0/16,fe80::/10,fd00:ec2::254/128,0.0.0.0/8,::/128,224.0.0.0/4,ff00::/8",
+        "networks",
+        "are never connected to: a cloud's metadata, nothing, everybody; private ones are where receivers are",
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, made once at start and handed down."""
 
@@ -135,6 +156,7 @@ class Settings:
     worker: WorkerSettings = WorkerSettings()
     ssh: SshSettings = SshSettings()
     flower: FlowerSettings = FlowerSettings()
+    webhook: WebhookSettings = WebhookSettings()
 
 
 SECTIONS: dict[str, type] = {section.name: type(section.default) for section in fields(Settings)}
