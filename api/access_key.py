@@ -17,7 +17,7 @@ SKEW_SECONDS = 15 * 60
 
 
 class NoSecretKey(MusterError):
-    """Access keys need the setting api.secret_key (MUSTER_API_SECRET_KEY) on every API: it encrypts them."""
+    """Access keys and webhooks need the setting api.secret_key (MUSTER_API_SECRET_KEY) on every API: it encrypts."""
 
 
 class AccessKeys:

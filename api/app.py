@@ -26,9 +26,12 @@ from api.resource.session import session
 from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
+from api.resource.webhooks import webhooks
 from api.service import NAME, Services
 from api.user import UserStore
 from api.watch import Watch
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -47,7 +50,10 @@ COMPRESSION = {
     # The routes answer 304 by themselves, before the work is done.
     "COMPRESS_EVALUATE_CONDITIONAL_REQUEST": False,
 }
-CONTRACT = (agents, processes, hosts, host_import, tasks, overview, events, user_routes, tokens, access_keys, audit)
+CONTRACT = (
+    *(agents, processes, hosts, host_import, tasks, overview, events),
+    *(user_routes, tokens, access_keys, audit, webhooks),
+)
 
 
 class MusterFlask(Flask):
@@ -78,7 +84,11 @@ def create_app(
     followers = Followers(store, settings.api.streams)
     metrics = metrics or CallMetrics()
     metrics.watch_streams(lambda: followers.count)
-    app.extensions[NAME] = Services(store, registry, users, access, settings, watch, followers, metrics, spans)
+    hooks, kept = Hooks(store.redis, settings.api.secret_key), settings.webhook
+    deliveries = Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds)
+    app.extensions[NAME] = Services(
+        store, registry, users, access, settings, watch, followers, metrics, spans, hooks, deliveries
+    )
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
     app.url_map.merge_slashes = False

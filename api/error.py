@@ -22,6 +22,8 @@ from api.envelope import MOST_SHOWN, Refusal, SubError, failure, open_call
 from api.inventory.row import InventoryError
 from api.throttle import TooManyAttempts, TooManyCalls
 from api.user import IllegalUser, LastAdministrator, UnknownUser, UserExists
+from api.webhook.delivery import UnknownDelivery
+from api.webhook.hook import TooManyWebhooks, UnknownWebhook
 from dag.error import (
     AgentUnavailable,
     ClaimConflict,
@@ -69,7 +71,7 @@ MEANINGS = {
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RETRY_LATER = {"Retry-After": "2"}
 UNKNOWN_FIELD = "is no field of this request"
-SECRET_FIELDS = frozenset(("variables", "password", "currentPassword"))
+SECRET_FIELDS = frozenset(("variables", "password", "currentPassword", "secret"))
 
 log = structlog.get_logger()
 
@@ -193,6 +195,9 @@ MAPPED: dict[type[MusterError], Answer] = {
     LastAdministrator: _plain(ILLEGAL_ARGUMENT, 409),
     UnknownCredential: _plain(NOT_FOUND, 404),
     TooManyCredentials: _plain(ILLEGAL_ARGUMENT, 409),
+    UnknownWebhook: _plain(NOT_FOUND, 404, "webhookId"),
+    UnknownDelivery: _plain(NOT_FOUND, 404, "deliveryId"),
+    TooManyWebhooks: _plain(ILLEGAL_ARGUMENT, 409),
     NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
     TooManyCalls: answered(ILLEGAL_ARGUMENT, 429, _slowed),
     TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),

@@ -113,8 +113,9 @@ def serve(
     """Answer calls until SIGTERM or SIGINT, then finish what runs within 3 s and exit the process.
 
     Call it in the main thread of a process that has no other threads yet (it forks one worker); `on_ready` is
-    called once the port listens, `on_start` in the process that answers. Gunicorn logs warnings and errors to stderr,
-    and no calls. A request that takes longer than `timeout_seconds` loses its connection within a second.
+    called once the port listens, `on_start` in the process that answers (it may start threads). Gunicorn logs warnings
+    and errors to stderr, and no calls. A request that takes longer than `timeout_seconds` loses its connection within a
+    second.
     """
     options = {
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],

@@ -9,6 +9,8 @@ from api.access import Access
 from api.follower import Followers
 from api.user import UserStore
 from api.watch import Watch
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -20,7 +22,7 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, the hosts, the users, who may call, the settings of one app, who waits, who follows, counters."""
+    """The tasks, hosts, users, who may call, the settings of one app, who waits, follows and is told, counters."""
 
     store: Store
     registry: HostRegistry
@@ -31,6 +33,8 @@ class Services:
     followers: Followers
     metrics: CallMetrics
     spans: Spans
+    hooks: Hooks
+    deliveries: Deliveries
 
 
 def services() -> Services:

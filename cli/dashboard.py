@@ -10,13 +10,20 @@ from typing import NoReturn
 
 import structlog
 from flower.app import Flower
+from flower.events import Events
 from flower.options import options
 from flower.urls import settings as handler_settings
+from tornado.ioloop import IOLoop
 
+from cli.flower_page import HANDLERS
+from cli.flower_state import NodeState
 from cli.port import reachable, require_free
 from cli.process import open_redis
 from config.settings import Settings
 from workers.app import create_celery
+
+# What its list of tasks shows; each column costs width.
+COLUMNS = "name,uuid,state,args,kwargs,result,exception,received,runtime,worker,routing_key"
 
 log = structlog.get_logger()
 
@@ -28,12 +35,26 @@ def run_flower(settings: Settings) -> None:
     # A broker that is away would only be told of in its log, again and again.
     open_redis(settings).close()
     _configure(settings, port, _password(settings))
-    flower = Flower(capp=create_celery(settings), options=options, **handler_settings)
+    flower = _create(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     flower.start_http_server()
     log.info("Flower listens", url=f"http://{reachable(host)}:{port}", user=settings.api.admin_user)
     flower.start()
+
+
+def _create(settings: Settings) -> Flower:
+    app, loop = create_celery(settings), IOLoop.current()
+    events = Events(app, loop, max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
+    events.state = NodeState(max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
+    own = {
+        "console_url": settings.api.public_url or f"http://{reachable(settings.api.host)}:{settings.api.port}",
+        "shards_per_zone": settings.engine.shards_per_zone,
+    }
+    flower = Flower(capp=app, options=options, events=events, io_loop=loop, **{**handler_settings, **own})
+    # Asked before Flower's own.
+    flower.add_handlers(".*", HANDLERS)
+    return flower
 
 
 def _configure(settings: Settings, port: int, password: str) -> None:
@@ -42,7 +63,9 @@ def _configure(settings: Settings, port: int, password: str) -> None:
     options.address = settings.api.host
     options.port = port
     options.basic_auth = [f"{settings.api.admin_user}:{password}"]
-    options.max_tasks = settings.flower.max_tasks
+    options.max_tasks, options.max_workers = settings.flower.max_tasks, settings.flower.max_workers
+    options.purge_offline_workers = settings.flower.forget_seconds
+    options.tasks_columns = COLUMNS
     # Tasks are steered through the API, which knows their leases; here they are looked at.
     options.read_only = True
     logging.getLogger("tornado.access").setLevel(logging.ERROR)

@@ -7,21 +7,25 @@ from pathlib import Path
 from cli.data import DataDirectory
 from cli.embedded import EmbeddedServer
 from cli.error import UsageError
+from cli.port import reachable
 from config.load import load
 from config.settings import Settings
 
 
-def environment_of(data: DataDirectory, redis: str, user: str, password: str) -> Mapping[str, str]:
+def environment_of(data: DataDirectory, settings: Settings, redis: str, password: str) -> Mapping[str, str]:
     """Return the settings of all processes of the stack on this directory, but for the API's secret key."""
     state = data.state
     environment = {
         "MUSTER_REDIS_URL": redis,
         "MUSTER_REDIS_BROKER_URL": "",
         "MUSTER_API_PORT": str(state.api_port),
-        "MUSTER_API_ADMIN_USER": user,
+        "MUSTER_API_ADMIN_USER": settings.api.admin_user,
         "MUSTER_API_ADMIN_PASSWORD": password,
         "MUSTER_FLOWER_PORT": str(state.flower_port),
     }
+    at = reachable(settings.api.host)
+    environment["MUSTER_API_PUBLIC_URL"] = settings.api.public_url or f"http://{at}:{state.api_port}"
+    environment["MUSTER_FLOWER_URL"] = settings.flower.url or f"http://{at}:{state.flower_port}"
     if state.hosts:
         environment["MUSTER_SSH_KEY_FILE"] = str(data.fleet / "id_ed25519")
         environment["MUSTER_SSH_PASSPHRASE"] = ""
@@ -35,5 +39,5 @@ def settings_of_stack(path: Path) -> Settings:
     if not data.state.redis_port:
         raise UsageError(f"{path} is no data directory of a Muster that `muster up` has started.")
     server = EmbeddedServer(path / "valkey", data.state.redis_port, data.state.redis_password)
-    own = environment_of(data, server.url, load().settings.api.admin_user, data.state.password)
+    own = environment_of(data, load().settings, server.url, data.state.password)
     return load(environment={**os.environ, **own}).settings

@@ -25,6 +25,7 @@ from cli.command.hosts import hosts
 from cli.command.queues import queues
 from cli.command.tasks import tasks
 from cli.command.users import users
+from cli.command.webhooks import webhooks
 from cli.data import DEFAULT as DEFAULT_DATA
 from cli.error import CommandError, UsageError
 from cli.interrupt import StopAsked
@@ -65,6 +66,7 @@ app.add_typer(users, name="users")
 app.add_typer(tokens, name="tokens")
 app.add_typer(access_keys, name="access-keys")
 app.add_typer(audit, name="audit")
+app.add_typer(webhooks, name="webhooks")
 
 DataOption = Annotated[Path | None, typer.Option(help="Data directory [default: $MUSTER_DATA or .muster]")]
 

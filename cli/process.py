@@ -21,6 +21,9 @@ from redis.retry import Retry
 from api.app import create_app
 from api.server import LimitedWorker, is_ending, serve
 from api.user import IllegalUser, Role, UserExists, UserStore
+from api.webhook.deliverer import Deliverer
+from api.webhook.delivery import Deliveries
+from api.webhook.hook import Hooks
 from cli.error import CommandError, UsageError
 from cli.port import reachable, require_free
 from config.settings import ApiSettings, MetricsSettings, Settings
@@ -114,6 +117,12 @@ def run_api(settings: Settings) -> None:
     store, registry = Store(redis), new_registry("api")
     spans = open_spans(settings.otel, "api")
     app = create_app(store, HostRegistry(redis), users, settings, CallMetrics(registry), spans)
+    deliverer = create_deliverer(store, settings)
+
+    def start(worker: LimitedWorker) -> None:
+        _start_telling(worker, settings.metrics, registry, store, spans)
+        deliverer.start()
+
     url = f"http://{reachable(api.host)}:{port}"
     serve(
         app,
@@ -122,7 +131,7 @@ def run_api(settings: Settings) -> None:
         api.threads + api.streams,
         timeout_seconds=api.request_timeout_seconds,
         on_ready=lambda: log.info("the API listens", url=url),
-        on_start=lambda worker: _start_telling(worker, settings.metrics, registry, store, spans),
+        on_start=start,
     )
 
 
@@ -138,6 +147,18 @@ def _start_telling(
         "stopping": lambda: "The API was told to stop." if is_ending() else "",
     }
     listen(settings, settings.api_port, registry, Health(alive, ready))
+
+
+def create_deliverer(store: Store, settings: Settings) -> Deliverer:
+    """Return what tells webhooks' receivers, to be started; UsageError where the denied networks are none."""
+    limits = settings.webhook
+    hooks = Hooks(store.redis, settings.api.secret_key)
+    deliveries = Deliveries(store.redis, most=limits.keep, keep_seconds=limits.keep_seconds)
+    name = f"api-{os.getpid()}@{socket.gethostname()}"
+    try:
+        return Deliverer(store, hooks, deliveries, limits, settings.api.url, name)
+    except ValueError as error:
+        raise UsageError(f"webhook.denied_networks (MUSTER_WEBHOOK_DENIED_NETWORKS): {error}.") from None
 
 
 def make_first_user(users: UserStore, api: ApiSettings) -> None:

@@ -193,7 +193,7 @@ class Stack:
             UserStore(redis).ensure_admin(ready.user, ready.password)
 
     def _start_programs(self, ready: Ready) -> None:
-        environment = environment_of(self.data, ready.redis, ready.user, ready.password)
+        environment = environment_of(self.data, self._settings, ready.redis, ready.password)
         if self.data.state.hosts:
             self.data.fleet.mkdir(mode=0o700, exist_ok=True)
             # Here and not by the fleet: workers read the key when they start, at the same time as the fleet.

@@ -40,6 +40,7 @@ class ApiSettings:
 
     host: str = option("127.0.0.1", "address", "loopback unless you say otherwise: put TLS in front of it")
     port: int = option(8480, "TCP port", "where the API listens", least=0, most=MOST_PORT)
+    public_url: str = option("", "URL", "where people reach it, for links; empty: http:// with host and port")
     threads: int = option(16, "threads", "requests answered at once; each holds one Redis connection", least=1)
     streams: int = option(16, "streams", "of events at once; each holds one more thread, not one of these", least=1)
     max_hosts: int = option(10_000, "hosts", "the most that one call may name", least=1)
@@ -55,7 +56,10 @@ class ApiSettings:
     admin_user: str = option("admin", "name", "the first user, made where there is none")
     admin_password: str = option("", "password", "of the first user; empty: a random one, shown once", secret=True)
     secret_key: str = option(
-        "", "text", "encrypts access keys; the same on every API, 32 characters or more; empty: none", secret=True
+        "",
+        "text",
+        "encrypts access keys and webhooks' secrets; 32 characters or more, the same on every API",
+        secret=True,
     )
     proxies: int = option(0, "proxies", "in front; their X-Forwarded-For and -Proto tell where from and how", least=0)
     rate_per_second: float = option(200.0, "calls/s", "of one user, over all API processes; 0: no limit", least=0)
@@ -71,6 +75,11 @@ class ApiSettings:
         least=60,
     )
     audit_entries: int = option(100_000, "entries", "kept in the audit log, about 0.4 kB each", least=100)
+
+    @property
+    def url(self) -> str:
+        """Where people reach it, as far as it is known."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,29 @@ class FlowerSettings:
 
     url: str = option("", "URL", "where browsers find Flower: the console links to it; empty: no link")
     port: int = option(5555, "TCP port", "where Flower listens, on the API's host", least=0, most=MOST_PORT)
-    max_tasks: int = option(20_000, "tasks", "kept in memory, 20 to 25 kB each with Flower 2.2", least=100)
+    max_tasks: int = option(
+        20_000, "rows", "one a run of a node, in memory: 4 kB each beside 90 MB, so 170 MB", least=100
+    )
+    max_workers: int = option(500, "workers", "kept in memory, also those that have ended: each start is one", least=1)
+    forget_seconds: int = option(3600, "s", "a worker that is offline so long is no longer listed", least=1)
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """What is told to others, and how often it is tried."""
+
+    attempts: int = option(12, "attempts", "of one delivery; with the waits between them two and a half hours", least=1)
+    first_retry_seconds: float = option(5.0, "s", "the wait after the first attempt; doubled after each", least=0.1)
+    longest_retry_seconds: float = option(3600.0, "s", "no wait is longer", least=0.1)
+    timeout_seconds: float = option(10.0, "s", "one attempt, from the name's look-up to the answer", least=0.1)
+    at_once: int = option(2, "attempts", "under way to one receiver from one API: a slow one holds no more", least=1)
+    keep: int = option(500, "deliveries", "listed for each webhook, up to 12 kB each; then the oldest go", least=10)
+    keep_seconds: int = option(7 * 86400, "s", "a delivery is listed for so long", least=60)
+    denied_networks: str = option(
+        "169.254.0.0/16,fe80::/10,fd00:ec2::254/128,0.0.0.0/8,::/128,224.0.0.0/4,ff00::/8",
+        "networks",
+        "are never connected to: a cloud's metadata, nothing, everybody; private ones are where receivers are",
+    )
 
 
 @dataclass(frozen=True)
@@ -182,6 +213,7 @@ class Settings:
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     otel: OtelSettings = OtelSettings()
+    webhook: WebhookSettings = WebhookSettings()
 
 
 SECTIONS: dict[str, type] = {section.name: type(section.default) for section in fields(Settings)}

@@ -51,7 +51,7 @@ class Keys:
         """Return the keys of the scripts that can end a node, and so its task, in their order (see finish.lua)."""
         names = [self.task(task_id), self.status(task_id), self.nodes(task_id), self.due, self.ready]
         names += [self.facts(task_id), self.log(task_id), self.holders, self.waiting, self.agents]
-        return [*names, self.cancels, self.listed, self.changes(task_id)]
+        return [*names, self.cancels, self.listed, self.changes(task_id), self.outbox]
 
     def claim(self, name: str) -> str:
         """String: "task content" of the task that was made under the claim of this name."""
@@ -134,6 +134,11 @@ class Keys:
     def ready(self) -> str:
         """Stream: what the schedulers have to hand out."""
         return self._name("ready")
+
+    @property
+    def outbox(self) -> str:
+        """Stream: what others are to be told of (webhooks); whoever has told it takes it off."""
+        return self._name("outbox")
 
     @property
     def due(self) -> str:

@@ -60,6 +60,21 @@ class Inquiry:
     traceparent: str = ""
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A run of a node that was lost: another attempt follows (`goes_on`), or it was one too many."""
+
+    subtask_id: int
+    attempt: int
+    goes_on: bool
+
+    @property
+    def reason(self) -> str:
+        """Say what became of it."""
+        lost = f"Lost: the worker of attempt {self.attempt} fell silent, or its message never arrived."
+        return f"{lost} Attempt {self.attempt + 1} follows." if self.goes_on else f"{lost} It was the last."
+
+
 class Publisher(Protocol):
     """The way to the workers; Celery's lives with the workers."""
 
@@ -68,6 +83,9 @@ class Publisher(Protocol):
 
     def inquire(self, inquiry: Inquiry) -> None:
         """Send one inquiry; StoreUnavailable where the broker is away."""
+
+    def tell(self, loss: Loss) -> None:
+        """Tell whoever watches that a run was lost; StoreUnavailable where the broker is away."""
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         """Return how many messages stand in each of the queues; StoreUnavailable where the broker is away."""
@@ -335,6 +353,7 @@ class Scheduler:
         self._observer.lost(is_begun=is_begun, answer=answer)
         if answer in ("ready", "failed"):
             log.warning("task %s: run %s of subtask %s was lost: %s", task.id, attempt, task.base + offset, answer)
+            self._publisher.tell(Loss(task.base + offset, attempt, goes_on=answer == "ready"))
 
     def _claim(self) -> None:
         idle = int(self._limits.claim_after_seconds * 1000)

@@ -93,6 +93,7 @@ class Model:
     cancels: dict[Run, str] = field(default_factory=dict)
     admission: list[int] = field(default_factory=list)
     claims: dict[str, tuple[int, str]] = field(default_factory=dict)
+    outbox: list[tuple[str, int, str]] = field(default_factory=list)
 
     def create(self, task_id: int, shape: str, hosts: list[int], claim: tuple[str, str] | None = None) -> None:
         self.tasks[task_id] = ModelTask(shape, hosts)
@@ -266,6 +267,8 @@ class Model:
         self.cancels.pop(run, None)
         self._record_end(run, "F")
         self.tasks[run[0]].failed += 1
+        if self.tasks[run[0]].failed == 1:
+            self.outbox.append(("task.failed", run[0], self.tasks[run[0]].status))
         self._end_task(run[0])
 
     def _record_end(self, run: Run, letter: str) -> None:
@@ -323,6 +326,7 @@ class Model:
         if task.open > 0 or task.wants is not None:
             return
         task.status = "FAILED" if task.failed else "SUCCESSFUL"
+        self.outbox.append(("task.ended", task_id, task.status))
         if task.failed or task.shape[-1] != "h" or not by_worker:
             self.stream.append({"kind": "release", "task": str(task_id)})
 

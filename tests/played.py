@@ -11,7 +11,7 @@ from dag.inquiry import Inquiries, Look, SeenProcess
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
-from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
+from dag.scheduler import Dispatch, Inquiry, Loss, Scheduler, SchedulerLimits
 from dag.store import Store
 
 LIMITS = SchedulerLimits(
@@ -50,6 +50,7 @@ class PlayedWorker:
     step: Callable[[Dispatch], str | None] = lambda dispatch: None
     looks: list[int] = field(default_factory=list)
     parameters: list[dict[str, str]] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
     idle: threading.Event = field(default_factory=threading.Event)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
@@ -73,6 +74,9 @@ class PlayedWorker:
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         return dict.fromkeys(queues, 0)
+
+    def tell(self, loss: Loss) -> None:
+        self.losses.append(loss)
 
     def steer(self, moves: Sequence[Move]) -> None:
         assert moves == []

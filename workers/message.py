@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from dag.scheduler import Dispatch
+from dag.scheduler import Dispatch, Loss
 from dag.task import message_id
 
 # The Celery task that inquiries come by; steps come by the names of their actions.
@@ -18,11 +18,6 @@ TRACEPARENT, SENT_AT = "traceparent", "sentAt"
 
 # What a message of protocol 2 says of chains and chords.
 NO_CANVAS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-
-
-def celery_id(dispatch: Dispatch) -> str:
-    """Return the Celery task id: it leads from a row of Flower to the subtask and its attempt."""
-    return message_id(dispatch.subtask_id, dispatch.attempt)
 
 
 def arguments(dispatch: Dispatch) -> dict[str, Any]:
@@ -46,7 +41,7 @@ def readable(dispatch: Dispatch) -> str:
 
 def described(dispatch: Dispatch, origin: str) -> dict[str, Any]:
     """Return a message's headers: Celery's protocol 2, and ours; `origin` names the process that sends it."""
-    name = celery_id(dispatch)
+    name = message_id(dispatch.subtask_id, dispatch.attempt)
     return {
         "lang": "py",
         "task": dispatch.action,
@@ -56,7 +51,7 @@ def described(dispatch: Dispatch, origin: str) -> dict[str, Any]:
         "expires": None,
         "group": None,
         "group_index": None,
-        "retries": 0,
+        "retries": dispatch.attempt - 1,
         "timelimit": [None, None],
         "root_id": name,
         "parent_id": None,
@@ -107,10 +102,17 @@ def sent(dispatch: Dispatch, headers: dict[str, Any]) -> dict[str, Any]:
         "parent_id": None,
         "args": headers["argsrepr"],
         "kwargs": headers["kwargsrepr"],
-        "retries": 0,
+        "retries": headers["retries"],
         "eta": None,
         "expires": None,
         "queue": dispatch.queue,
         "exchange": "",
         "routing_key": dispatch.queue,
     }
+
+
+def lost(loss: Loss) -> tuple[str, dict[str, Any]]:
+    """Return kind and fields of the event that tells of a lost run: `lost` says that it comes from no worker."""
+    kind = "task-retried" if loss.goes_on else "task-failed"
+    fields = {"uuid": message_id(loss.subtask_id, loss.attempt), "exception": loss.reason, "traceback": None}
+    return kind, {**fields, "lost": True}

@@ -1,8 +1,6 @@
 """The worker process: Celery's thread pool around the runner, with what keeps it alive and its way to stop."""
 
-import os
 import signal
-import socket
 import threading
 import time
 import warnings
@@ -33,16 +31,12 @@ from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
 from workers.looker import Looker, register_looks
+from workers.name import worker_name
 from workers.profile.profile import profile_names
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
 from workers.strategy import NodeTask
-
-
-def worker_name(zone: str) -> str:
-    """Return a name that no other live worker has."""
-    return f"{zone}-{os.getpid()}@{socket.gethostname()}"
 
 
 def profile_folder(settings: WorkerSettings) -> Path | None:

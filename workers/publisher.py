@@ -9,9 +9,9 @@ from celery import Celery
 from celery.utils.nodenames import anon_nodename
 
 from dag.roster import Move
-from dag.scheduler import Dispatch, Inquiry
+from dag.scheduler import Dispatch, Inquiry, Loss
 from workers.broker import QueueLengths, translated
-from workers.message import LOOK, SENT_AT, TRACEPARENT, described, packed, sent
+from workers.message import LOOK, SENT_AT, TRACEPARENT, described, lost, packed, sent
 
 
 class CeleryPublisher:
@@ -44,6 +44,14 @@ class CeleryPublisher:
     def _events(self, producer: Any) -> Any:
         # All events of a batch in one message, as a worker sends them.
         return self._app.events.Dispatcher(channel=producer.channel, buffer_group={"task"}, hostname=self._origin)
+
+    def tell(self, loss: Loss) -> None:
+        """Send the event that tells Flower of a lost run; StoreUnavailable where the broker is away."""
+        kind, fields = lost(loss)
+        with translated(), self._app.producer_pool.acquire(block=True) as producer:
+            events = self._events(producer)
+            events.send(kind, **fields)
+            events.flush()
 
     def inquire(self, inquiry: Inquiry) -> None:
         """Send an inquiry to its host's shard; StoreUnavailable where the broker is away."""

@@ -23,6 +23,7 @@ from workers.remote.error import RemoteCancelled, RemoteError
 from workers.remote.executor import Completed
 from workers.remote.log import run_log
 from workers.sighting import missed, reached, seen
+from workers.told import GivenUp, Refused
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +103,11 @@ class Runner:
         with self.held.holding(step.run, timeout_seconds=step.timeout_seconds) as cancelled:
             if cancelled is None:
                 self.metrics.refused("doubled")
-                return "refused: this worker is at it"
+                return Refused("refused: this worker is at it")
             begun = self._insist(step.run, lambda: self.leases.begin(step.run, self.name), cancelled)
             if begun is None:
                 self.metrics.refused("stale")
-                return "refused: not the newest attempt, or not READY"
+                return Refused("refused: not the newest attempt, or not READY")
             began = time.monotonic()
             outcome = self._outcome(step, begun, cancelled)
             self.metrics.ended(step.action, OUTCOMES[type(outcome)], time.monotonic() - began)
@@ -134,13 +135,15 @@ class Runner:
                 if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
                     raise StepFailed(CANCELLED)
                 self.metrics.refused("superseded")
-                return "succeeded, but another attempt holds the node"
+                return GivenUp("succeeded, but another attempt holds the node")
             case Failed(reason, report):
-                self._insist(step.run, lambda: self.leases.fail(step.run, report))
-                raise StepFailed(reason)
+                if self._insist(step.run, lambda: self.leases.fail(step.run, report)):
+                    raise StepFailed(reason)
+                self.metrics.refused("superseded")
+                return GivenUp(f"{reason} But another attempt holds the node.")
             case Lost(reason):
                 self._give_back(step.run)
-                return f"given up: {reason}"
+                return GivenUp(f"given up: {reason}")
 
     def _give_back(self, run: Run) -> None:
         try:

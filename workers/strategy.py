@@ -2,7 +2,7 @@
 
 Celery lets a task name its strategy (`Task.Strategy`). Its own looks after results, chains, retries, rate limits and
 dates; a node has none of these, and they cost more than all the rest. What Flower, Celery's remote control and the log
-show of a node is the same: sent, received, started, succeeded or failed.
+show of a node is the same: sent, received, started, succeeded or failed, and retried where its run was lost.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,9 +21,13 @@ from celery.worker.request import Request
 from dag.trace import Trace, parse, scope
 from telemetry.span import NO_SPANS, Span, Spans
 from workers.message import SENT_AT, TRACEPARENT
+from workers.told import GivenUp, Refused
 
 received_log = get_logger("celery.worker.strategy")
 ended_log = get_logger("celery.app.trace")
+
+# What is told of a run that this worker did not end; a lost one is tried again.
+EVENTS: dict[type, str] = {GivenUp: "task-retried", Refused: "task-rejected"}
 
 
 class NodeRequest(Request):
@@ -84,13 +88,23 @@ class NodeRequest(Request):
     def _run_step(self) -> tuple[int, Any, float]:
         began = monotonic()
         try:
-            answer = repr(self._task.run(*self._args, **self._kwargs))
+            answer = self._task.run(*self._args, **self._kwargs)
         except Exception as error:
             # Celery's own words for the log.
             return 1, TraceInfo(FAILURE, error).handle_error_state(self._task, self._context), monotonic() - began
         took = monotonic() - began
+        answer = answer if type(answer) in EVENTS else repr(answer)
         ended_log.info(LOG_SUCCESS, {"id": self.id, "name": self.name, "runtime": took, "return_value": answer})
         return 0, answer, took
+
+    def on_success(self, failed__retval__runtime: tuple[int, Any, float], **options: Any) -> Any:
+        """Tell what became of the node (Celery's name for the end of a run, whatever it was)."""
+        _failed, answer, _took = failed__retval__runtime
+        kind = EVENTS.get(type(answer))
+        if kind is None:
+            return super().on_success(failed__retval__runtime, **options)
+        state.task_ready(self)
+        return self.send_event(kind, exception=str(answer), traceback=None)
 
 
 class NodeTask(Task):
@@ -118,7 +132,7 @@ def take_nodes(task: Task, _app: Any, consumer: Any, **_options: Any) -> Callabl
             kwargs=request.kwargsrepr,
             root_id=request.root_id,
             parent_id=None,
-            retries=0,
+            retries=message.headers["retries"],
             eta=None,
             expires=None,
         )

@@ -38,6 +38,8 @@ PATH: dict[str, tuple[str, Json, Any]] = {
     "subtask_id": ("The id of the subtask.", WHOLE, 1),
     "user_id": ("The id of the user.", WHOLE, 2),
     "token_id": ("The id of the token.", {"type": "string", "minLength": 1, "maxLength": 64}, "26bb2dfc497c"),
+    "webhook_id": ("The id of the webhook.", WHOLE, 1),
+    "delivery_id": ("The id of the delivery.", {"type": "string", "minLength": 1, "maxLength": 64}, "msg_1_1-0"),
     "file": ("The name of the file.", {"enum": ["start.js", "swagger-ui.css"]}, "start.js"),
     "page": ("Which page; the script that it loads knows them.", {"type": "string", "minLength": 1}, "tasks"),
     "release": ("What tells the files of one release from those of another.", {"type": "string", "minLength": 1}, "0"),

@@ -19,6 +19,7 @@ from cli.error import UsageError
 if TYPE_CHECKING:
     from cli.iam import IamClient
     from cli.task import TaskClient
+    from cli.webhook import WebhookClient
 
 ApiOption = Annotated[str, typer.Option("--api", envvar="MUSTER_API_URL", help="The API's URL")]
 UserOption = Annotated[str, typer.Option("--user", help="Who calls")]
@@ -70,6 +71,12 @@ class Calling:
         from cli.task import TaskClient
 
         return TaskClient(self.api, self.user, *self._secrets())
+
+    def webhooks(self) -> "WebhookClient":
+        """Return a client for webhooks, to be closed by the caller."""
+        from cli.webhook import WebhookClient
+
+        return WebhookClient(self.api, self.user, *self._secrets())
 
     @property
     def is_signed_in(self) -> bool:

@@ -1,5 +1,5 @@
 -- The end of a node, successful or not, and of its task and its hold on the host where that follows.
--- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed, changes}
+-- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed, changes, outbox}
 
 -- The member of `listed` by which a task is found; ids have 16 digits, so that their order is that of the names.
 local function listed_as(facet, value, id) return facet .. ':' .. value .. ':' .. string.format('%016.0f', tonumber(id)) end
@@ -15,6 +15,16 @@ end
 local CHANGES_OUTLIVE_SECONDS = 600
 
 local function expire_changes(keys) redis.call('EXPIRE', keys.changes, CHANGES_OUTLIVE_SECONDS) end
+
+-- What others are to be told of (webhooks), written with the change itself: no process can die in between. Who tells takes
+-- it off; where nobody does, the oldest go.
+local TOLD_KEPT = 100000
+
+local function tell(keys, id, event, now)
+  local task = redis.call('HMGET', keys.task, 'status', 'operation')
+  redis.call('XADD', keys.outbox, 'MAXLEN', '~', TOLD_KEPT, '*', 'event', event, 'task', id, 'status', task[1],
+             'operation', task[2], 'at', digits(now))
+end
 
 -- Free a host: keep it for the head of its queue where there is one, and tell the schedulers.
 local function release_host(keys, id, host)
@@ -35,6 +45,7 @@ local function end_task(keys, id, now, retention)
   local failed = tonumber(task[2]) > 0
   set_status(keys, id, failed and 'FAILED' or 'SUCCESSFUL')
   redis.call('HSET', keys.task, 'finished', digits(now))
+  tell(keys, id, 'task.ended', now)
   expire_changes(keys)
   if failed or retention == '' or string.sub(task[3], -1) ~= 'h' then
     -- It still holds hosts. Whoever frees them needs its record, so that scheduler lets it expire.
@@ -80,6 +91,7 @@ local function fail_node(keys, id, offset, node, now, report, retention)
     redis.call('HDEL', keys.cancels, name)
   end
   record_end(keys, id, offset, node, 'F', now, report)
-  redis.call('HINCRBY', keys.task, 'failed', 1)
+  -- The first where none was known: again after a retry, or once all that were known have been skipped.
+  if redis.call('HINCRBY', keys.task, 'failed', 1) == 1 then tell(keys, id, 'task.failed', now) end
   end_task(keys, id, now, retention)
 end

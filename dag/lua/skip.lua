@@ -2,12 +2,12 @@
 -- Skip a FAILED node: it counts as SUCCESSFUL (in a rollback as undone) and unlocks what follows. A task that has ended
 -- goes on where that is something, once it has its hosts again.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,
---      13 changes, 14 admission
+--      13 changes, 14 outbox, 15 admission
 -- ARGV 1 task id, 2 this call's own name, 3 offset, 4 host id or '', 5 log, 6 now (ms or '')
 -- Answer: 'done'; the letter as met where that does not allow it ('' where there is no such node).
 local keys = {task = KEYS[1], status = KEYS[2], nodes = KEYS[3], due = KEYS[4], ready = KEYS[5], facts = KEYS[6],
               log = KEYS[7], holders = KEYS[8], waiting = KEYS[9], agents = KEYS[10], cancels = KEYS[11],
-              listed = KEYS[12], changes = KEYS[13], admission = KEYS[14]}
+              listed = KEYS[12], changes = KEYS[13], outbox = KEYS[14], admission = KEYS[15]}
 local id, offset = ARGV[1], ARGV[3]
 if is_repeated(keys, ARGV[2]) then return 'done' end
 local letter, node = letter_of(KEYS[2], offset), read_node(KEYS[3], offset)

@@ -71,6 +71,14 @@ MATRIX: dict[tuple[str, str], str] = {
     ("POST", "/iam/accessKeys"): ANY_USER,
     ("DELETE", "/iam/accessKeys/{id}"): ANY_USER,
     ("GET", "/audit"): Permission.SYSTEM_MANAGER,
+    ("GET", "/webhooks"): Permission.SYSTEM_MANAGER,
+    ("POST", "/webhooks"): Permission.SYSTEM_MANAGER,
+    ("GET", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
+    ("PATCH", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
+    ("DELETE", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
+    ("POST", "/webhooks/{id}/test"): Permission.SYSTEM_MANAGER,
+    ("GET", "/webhooks/{id}/deliveries"): Permission.SYSTEM_MANAGER,
+    ("POST", "/webhooks/{id}/deliveries/{id}/redeliver"): Permission.SYSTEM_MANAGER,
 }
 # Nobody's contract: for load balancers and browsers.
 UNPREFIXED = {("GET", path) for path in ("/healthz", "/readyz", "/api/docs", "/api/docs/{id}", "/")} | {

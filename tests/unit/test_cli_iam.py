@@ -1,4 +1,4 @@
-"""`muster users`, `muster tokens` and `muster access-keys` against a real API."""
+"""`muster users`, `muster tokens`, `muster access-keys` and `muster webhooks` against a real API."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import pytest
 from cli.embedded import HOST, EmbeddedServer
 from cli.port import free_port
 from cli.supervisor import Program, Supervisor, muster
+from tests.receiver import Receiver, documented_verify
 from tests.signing import signed_headers
 
 PASSWORD = "open sesame"
@@ -160,3 +161,26 @@ def test_what_can_not_be_done_is_said(
     assert words in found.stderr
     assert "planted" not in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_a_webhook_is_made_tried_disabled_and_removed(url: str) -> None:
+    receiver = Receiver()
+    try:
+        made = json.loads(done(url, "webhooks", "add", receiver.url, "--event", "task.ended", "--json"))
+        id = str(made["id"])
+        assert done(url, "webhooks", "test", id) == "DELIVERED: HTTP status 204\n"
+        [got] = receiver.said("test")
+        assert documented_verify()(made["secret"], got.headers, got.body)
+        listed = done(url, "webhooks", "list")
+        assert receiver.url in listed
+        assert made["secret"] not in listed
+        assert got.id in done(url, "webhooks", "deliveries", id)
+        done(url, "webhooks", "disable", id)
+        failed = run(url, "webhooks", "redeliver", id, got.id)
+        assert (failed.returncode, "the webhook is disabled" in failed.stderr) == (1, True), failed.stderr
+        done(url, "webhooks", "enable", id)
+        assert done(url, "webhooks", "redeliver", id, got.id).startswith("DELIVERED")
+        done(url, "webhooks", "remove", id)
+        assert json.loads(done(url, "webhooks", "list", "--json")) == []
+    finally:
+        receiver.stop()

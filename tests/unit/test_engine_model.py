@@ -338,6 +338,8 @@ class EngineMachine(RuleBasedStateMachine):
                 assert (int(lost), finished != "") == (node.lost, node.has_ended)
         assert redis.hgetall(keys.holders) == {str(host): holder for host, holder in self.model.holders.items()}
         assert [fields for _name, fields in redis.xrange(keys.ready)] == self.model.stream
+        told = [(told["event"], int(told["task"]), told["status"]) for _name, told in redis.xrange(keys.outbox)]
+        assert told == self.model.outbox
         cancels = {":".join(map(str, run)): user for run, user in self.model.cancels.items()}
         assert redis.hgetall(keys.cancels) == cancels
         due = {name: int(at) for name, at in redis.zrange(keys.due, 0, -1, withscores=True)}

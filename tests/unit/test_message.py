@@ -10,8 +10,8 @@ import orjson
 import pytest
 from celery import Celery
 
-from dag.scheduler import Dispatch
-from workers.message import SENT_AT, TRACEPARENT, arguments, described, packed, sent
+from dag.scheduler import Dispatch, Loss
+from workers.message import SENT_AT, TRACEPARENT, arguments, described, lost, packed, sent
 
 PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "ab" * 16, PARENT)
@@ -26,6 +26,7 @@ def celerys(dispatch: Dispatch, headers: dict[str, Any]) -> Any:
         argsrepr=headers["argsrepr"],
         kwargsrepr=headers["kwargsrepr"],
         origin="sender",
+        retries=dispatch.attempt - 1,
         ignore_result=True,
         create_sent_event=True,
     )
@@ -54,3 +55,11 @@ def test_each_message_has_a_tag_of_its_own() -> None:
 def test_whatever_a_step_is_called_its_message_can_be_read(title: str) -> None:
     dispatch = replace(DISPATCH, title=title, address=title)
     assert title in orjson.loads(packed(dispatch, described(dispatch, "s")))["headers"]["argsrepr"]
+
+
+def test_a_lost_run_is_told_of_under_the_id_of_its_message() -> None:
+    assert described(DISPATCH, "s")["id"] == "4711-2"
+    kind, fields = lost(Loss(4711, 2, goes_on=True))
+    assert (kind, fields["uuid"], fields["lost"]) == ("task-retried", "4711-2", True)
+    assert fields["exception"].endswith("Attempt 3 follows.")
+    assert lost(Loss(4711, 4, goes_on=False))[0] == "task-failed"

@@ -17,6 +17,8 @@ from api.declaration import declaration_of
 from api.openapi.document import method_of, path_of, shown_rules
 from api.openapi.operation import PATH, camel_case
 from api.user import Permission, Role, UserStore
+from api.webhook.delivery import Deliveries, Delivery
+from api.webhook.hook import Hook, Hooks
 from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import HandOut
@@ -54,6 +56,10 @@ class World:
         self.app: Flask = create_app(self.store, self.registry, self.users, Settings(api=api))
         for name, key in (("token_id", "{iam}:tokens"), ("access_key", "{iam}:access-keys")):
             CredentialStore(redis, key).add(PATH[name][2], self.admin, Wish("ci", (Permission.HOST_MANAGER,)), "digest")
+        hooks = Hooks(redis, api.secret_key)
+        hooks.add(Hook(0, "https://ops.example.org/", ("task.ended",), "", "", True, 1, "whsec_"))
+        deliveries = Deliveries(redis, most=10, keep_seconds=60)
+        deliveries.add(Delivery(PATH["delivery_id"][2], 1, "test", 0, deliveries.now(), "{}"))
         self.app.test_client().delete("/compute/hosts/99", auth=ADMIN)
         if operation_id not in NO_TASK:
             self._task(ended=operation_id not in RUNNING)

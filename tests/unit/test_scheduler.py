@@ -19,7 +19,7 @@ from dag.lease import Leases, Report, Run
 from dag.observer import Observer
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
-from dag.scheduler import Dispatch, Inquiry, Scheduler, SchedulerLimits
+from dag.scheduler import Dispatch, Inquiry, Loss, Scheduler, SchedulerLimits
 from dag.script import translated
 from dag.shard import shard_of
 from dag.store import Store
@@ -51,6 +51,7 @@ class Kept:
     standing: int = 0
     asked: list[str] = field(default_factory=list)
     inquiries: list[Inquiry] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
 
     def publish(self, dispatches: Sequence[Dispatch]) -> None:
         for dispatch in dispatches:
@@ -64,6 +65,9 @@ class Kept:
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         self.asked += queues
         return dict.fromkeys(queues, self.standing)
+
+    def tell(self, loss: Loss) -> None:
+        self.losses.append(loss)
 
     def steer(self, moves: Sequence[Move]) -> None:
         self.moves += moves

@@ -16,13 +16,14 @@ from celery.worker import state
 from dag.scheduler import Dispatch
 from workers.message import arguments, described
 from workers.strategy import NodeTask, take_nodes
+from workers.told import GivenUp, Refused
 
 PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 DISPATCH = Dispatch(7, 4711, 3, 2, 12, 0, "agent.stop", "Stop", 600, "hosts.default.05", "10.0.0.1", "ab" * 16, PARENT)
 NAME = "4711-2"
 
 
-class Refused(Exception):
+class Expected(Exception):
     """What a step raises that is expected to."""
 
 
@@ -65,7 +66,7 @@ class Taking:
         def step(**message: Any) -> Any:
             return body(**message)
 
-        task = app.task(step, name=DISPATCH.action, base=NodeTask, throws=(Refused,), ignore_result=True)
+        task = app.task(step, name=DISPATCH.action, base=NodeTask, throws=(Expected,), ignore_result=True)
         self._take = take_nodes(task, app, consumer)
 
     def _note(self, kind: str, **fields: Any) -> None:
@@ -104,7 +105,7 @@ def test_a_node_that_succeeds_is_received_started_and_succeeded(caplog: pytest.L
 
 
 @pytest.mark.parametrize(
-    ("error", "words"), [(Refused("no"), "raised expected"), (ValueError("no"), "raised unexpected")]
+    ("error", "words"), [(Expected("no"), "raised expected"), (ValueError("no"), "raised unexpected")]
 )
 def test_a_node_that_fails_is_failed_with_its_reason(
     caplog: pytest.LogCaptureFixture, error: Exception, words: str
@@ -119,6 +120,15 @@ def test_a_node_that_fails_is_failed_with_its_reason(
     assert taking.events[2]["exception"] == repr(error)
     assert "Traceback" in taking.events[2]["traceback"]
     assert any(words in record.getMessage() for record in caplog.records)
+    assert NAME not in state.requests
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(GivenUp("given up"), "task-retried"), (Refused("no"), "task-rejected")])
+def test_a_run_that_was_not_ended_here_is_no_success(answer: str, kind: str) -> None:
+    taking = Taking(lambda **_message: answer)
+    taking.take()
+    assert taking.kinds == ["task-received", "task-started", kind]
+    assert taking.events[2]["exception"] == answer
     assert NAME not in state.requests
 
 

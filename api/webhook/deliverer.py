@@ -1,0 +1,157 @@
+"""Tells receivers what happens: takes events from the outbox, makes a delivery for each webhook, and sends what is due.
+
+Any number of API processes do this; each event and each attempt goes to one of them, what a dead one had to another.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from api.access_key import NoSecretKey
+from api.cipher import WrongKey
+from api.webhook.delivery import Deliveries, Delivery, DeliveryStatus
+from api.webhook.guard import parse_networks
+from api.webhook.hook import MOST, Hook, Hooks, UnknownWebhook
+from api.webhook.payload import message, read_task
+from api.webhook.sender import Outcome, send
+from api.webhook.signature import headers
+from config.settings import WebhookSettings
+from dag.error import MusterError, StoreUnavailable
+from dag.outbox import Event, Outbox
+from dag.snapshot import Snapshot
+from dag.store import Store
+
+BLOCK_MS, TAKE_OVER_MS, AT_ONCE = 250, 10_000, 20
+PAUSE_SECONDS = 0.5
+# What an attempt may take beyond its time limit before another process tries it, too.
+MARGIN_SECONDS = 10.0
+# A wait is up to a quarter shorter or longer, so that those that failed together do not come again together.
+JITTER = 0.25
+
+log = structlog.get_logger()
+
+
+class Deliverer(threading.Thread):
+    """Works until `stop`; a daemon thread, whose process may end at any moment without harm."""
+
+    def __init__(
+        self, store: Store, hooks: Hooks, deliveries: Deliveries, settings: WebhookSettings, console: str, name: str
+    ) -> None:
+        super().__init__(name="webhooks", daemon=True)
+        self._store, self._hooks, self._deliveries, self._settings = store, hooks, deliveries, settings
+        self._console, self._outbox = console, Outbox(store, name)
+        self._denied = parse_networks(settings.denied_networks)
+        self._stopping, self._lock = threading.Event(), threading.Lock()
+        self._busy: Counter[int] = Counter()
+        # A slow receiver holds its own threads only; there are as many as all webhooks may hold.
+        self._pool = ThreadPoolExecutor(MOST * settings.at_once, thread_name_prefix="webhook")
+
+    def run(self) -> None:
+        """Repeat: take events, send what is due."""
+        while not self._stopping.is_set():
+            try:
+                self.turn()
+            except StoreUnavailable as error:
+                log.warning("webhooks wait for Redis", reason=str(error))
+                self._stopping.wait(PAUSE_SECONDS)
+            except Exception:
+                # A fault of ours must not end the thread: without it nobody would be told anything any more.
+                log.exception("webhooks")
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """End after what is under way."""
+        self._stopping.set()
+        self.join()
+        self._pool.shutdown()
+
+    def turn(self) -> None:
+        """Make the deliveries of new events, then begin the attempts that are due."""
+        events = self._outbox.take(count=AT_ONCE, block_ms=BLOCK_MS, idle_ms=TAKE_OVER_MS)
+        hooks = self._hooks.all()
+        for event in events:
+            self._spread(event, [hook for hook in hooks if hook.enabled and event.kind in hook.events])
+        self._outbox.done(events)
+        for hook in hooks:
+            self._begin(hook)
+
+    def _spread(self, event: Event, hooks: list[Hook]) -> None:
+        if not hooks:
+            return
+        snapshot, body = read_task(self._store, event.task_id), ""
+        for hook in hooks:
+            if _wants(hook, snapshot):
+                body = body or message(self._store, event, snapshot, self._console)
+                # Its id follows from the event: an event that is taken twice makes no second delivery.
+                id = f"msg_{hook.id}_{event.id}"
+                made = Delivery(id, hook.id, event.kind, event.task_id, self._deliveries.now(), body)
+                if lost := self._deliveries.add(made):
+                    log.warning("deliveries dropped: too many wait", webhook=hook.id, count=lost)
+
+    def _begin(self, hook: Hook) -> None:
+        free = self._settings.at_once - self._busy[hook.id]
+        if free <= 0:
+            return
+        lease_ms = int((self._settings.timeout_seconds + MARGIN_SECONDS) * 1000)
+        for delivery in self._deliveries.claim(hook.id, count=free, lease_ms=lease_ms):
+            with self._lock:
+                self._busy[hook.id] += 1
+            self._pool.submit(self._attempt, hook, delivery)
+
+    def _attempt(self, hook: Hook, delivery: Delivery) -> None:
+        try:
+            self._settle(delivery, self._send(hook, delivery))
+        except MusterError as error:
+            # Its lease runs out, and it is tried again.
+            log.warning("delivery is left to its lease", delivery=delivery.id, reason=str(error))
+        except Exception:
+            log.exception("delivery", delivery=delivery.id)
+        finally:
+            with self._lock:
+                self._busy[hook.id] -= 1
+
+    def _send(self, hook: Hook, delivery: Delivery) -> Outcome:
+        # It may have been changed or removed since.
+        with suppress(UnknownWebhook):
+            hook = self._hooks.get(hook.id)
+        if not hook.enabled:
+            return Outcome(error="the webhook is disabled")
+        try:
+            secret = self._hooks.secret_of(hook)
+        except (WrongKey, NoSecretKey):
+            return Outcome(error="its secret was kept under another api.secret_key")
+        body = delivery.body.encode()
+        told = headers(secret, delivery.id, int(time.time()), body)
+        return send(hook.url, told, body, seconds=self._settings.timeout_seconds, denied=self._denied)
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        attempts, now = delivery.attempts + 1, self._deliveries.now()
+        ended = replace(
+            delivery, attempts=attempts, code=outcome.code, error=outcome.error, answer=outcome.answer, tried_at=now
+        )
+        if outcome.is_delivered:
+            ended = replace(ended, status=DeliveryStatus.DELIVERED, next_at=None)
+        elif attempts >= self._settings.attempts:
+            log.warning("delivery given up", webhook=delivery.hook_id, delivery=delivery.id, reason=outcome.error)
+            ended = replace(ended, status=DeliveryStatus.FAILED, next_at=None)
+        else:
+            ended = replace(ended, next_at=now + int(wait_seconds(self._settings, attempts) * 1000))
+        self._deliveries.settle(ended)
+
+
+def wait_seconds(settings: WebhookSettings, attempts: int) -> float:
+    """Return how long to wait after so many attempts: twice as long each time, with jitter."""
+    plain = min(settings.first_retry_seconds * 2.0 ** (attempts - 1), settings.longest_retry_seconds)
+    return plain * random.uniform(1 - JITTER, 1 + JITTER)
+
+
+def _wants(hook: Hook, snapshot: Snapshot | None) -> bool:
+    if snapshot is None:
+        return not (hook.creator or hook.task_name)
+    return hook.creator in ("", snapshot.head.creator) and hook.task_name in ("", snapshot.head.name)

@@ -1,0 +1,75 @@
+"""Flower's pages that Muster makes its own: all shard queues, nothing without the password, links to the console."""
+
+import html
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from flower.api.tasks import GetQueueLengths
+from flower.views.broker import BrokerView
+from flower.views.monitor import Metrics
+from flower.views.tasks import TaskView
+from tornado.web import RequestHandler, authenticated
+
+from dag.shard import shards
+from workers.name import zone_of
+
+NODE = re.compile(r"(\d+)-\d+")
+TASK = re.compile(r"'task': (\d+)")
+# Before this row of the page of a task; where a later Flower has no such row, there is no link.
+BEFORE = b'<div class="detail-row task-data-row">'
+
+
+def console_path(uuid: str, kwargs: str | None) -> str | None:
+    """Return the console's path of the node that a row is about; None where it is about none (a look at a host)."""
+    node, task = NODE.fullmatch(uuid), TASK.search(kwargs or "")
+    return f"/console/tasks/{task[1]}/subtasks/{node[1]}" if node and task else None
+
+
+class NodePage(TaskView):
+    """The page of one row, with a link to its node in the console."""
+
+    def render_string(self, template_name: str, **names: Any) -> bytes:
+        """Return the page; see Tornado."""
+        page: bytes = super().render_string(template_name, **names)
+        row = names.get("task")
+        path = console_path(row.uuid, row.kwargs) if row else None
+        if not path:
+            return page
+        url = html.escape(f"{self.application.settings['console_url']}{path}")
+        link = f'<div class="detail-row task-data-row"><dt>Node</dt><dd><a href="{url}">{url}</a></dd></div>'
+        return page.replace(BEFORE, link.encode() + BEFORE, 1)
+
+
+class _Shards:
+    """In place of the queues that Flower once heard of from workers: those move, and one without a worker matters."""
+
+    application: Any
+
+    def get_active_queue_names(self) -> list[str]:
+        """Return the shard queues of all zones that have had a worker."""
+        names: Iterable[str] = self.application.events.state.workers
+        zones = {"default", *map(zone_of, names)}
+        return sorted(name for zone in zones for name in shards(zone, self.application.settings["shards_per_zone"]))
+
+
+class BrokerPage(_Shards, BrokerView):
+    """How many messages stand in each queue."""
+
+
+class QueueLengths(_Shards, GetQueueLengths):
+    """The same as JSON."""
+
+
+class ClosedMetrics(Metrics):
+    """Flower's metrics, which name workers and actions, behind its password."""
+
+    get = authenticated(Metrics.get)
+
+
+HANDLERS: list[tuple[str, type[RequestHandler]]] = [
+    (r"/task/(.+)", NodePage),
+    (r"/broker", BrokerPage),
+    (r"/api/queues/length", QueueLengths),
+    (r"/metrics", ClosedMetrics),
+]
