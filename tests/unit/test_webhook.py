@@ -1,6 +1,7 @@
 """Webhooks: what is told to whom, how often it is tried, and what is never connected to."""
 
 import base64
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from api.webhook.delivery import Deliveries, Delivery
 from api.webhook.guard import is_denied, parse_networks
 from api.webhook.hook import Hooks
 from api.webhook.sender import send
-from api.webhook.signature import headers, is_secret, make_secret
+from api.webhook.signature import PATTERN, headers, make_secret
 from config.settings import ApiSettings, WebhookSettings
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.dispatch import HandOut
@@ -311,4 +312,10 @@ def test_webhooks_are_changed_tried_and_forgotten(world: World, receiver: Receiv
 def test_without_a_secret_key_there_are_none() -> None:
     iam = Iam(fakeredis.FakeRedis(decode_responses=True), ApiSettings())
     iam.refused(409, 10001, "POST", "/webhooks", {"url": "https://example.org/"})
-    assert is_secret(make_secret())
+
+
+@pytest.mark.parametrize(("count", "fits"), [(23, False), (24, True), (25, True), (62, True), (64, True), (65, False)])
+def test_a_secret_has_24_to_64_bytes(count: int, fits: bool) -> None:
+    text = f"whsec_{base64.b64encode(b'x' * count).decode()}"
+    assert (re.fullmatch(PATTERN, text) is not None) is fits
+    assert re.fullmatch(PATTERN, make_secret())
