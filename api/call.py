@@ -39,11 +39,15 @@ class Call:
     spans: Spans
 
     def end(self) -> None:
-        """Tell of the call, whose answer is out."""
+        """Tell of the call, whose answer is out; from now on its thread works for nobody."""
         seconds = time.perf_counter() - self.began
         self.metrics.answered(self.method, self.route, self.status, seconds)
         if self.spans.wants(self.trace):
             self.spans.tell(self._span(seconds))
+        self._log(seconds)
+        trace.enter(None)
+
+    def _log(self, seconds: float) -> None:
         if self.is_logged:
             log.info(
                 "call",
