@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
-from kombu.asynchronous.hub import get_event_loop
 from kombu.serialization import register
 from kombu.utils.json import loads
 
@@ -26,18 +25,19 @@ class BatchingDispatcher(EventDispatcher):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         # Celery's worker asks for a flush at each turn of its loop; a producer has no loop and flushes by itself.
-        if options.get("on_send_buffered"):
+        if asked := options.get("on_send_buffered"):
+            # The consumer's own: kombu's get_event_loop() knows none any more once a broker was lost.
+            self._hub = asked.__self__.hub
             options["on_send_buffered"] = self._flush_later
         super().__init__(*arguments, **options)
         self.buffer_limit = MOST_AT_ONCE
         self._is_flush_due = False
 
     def _flush_later(self) -> None:
-        hub = get_event_loop()
-        if hub and not self._is_flush_due:
+        if not self._is_flush_due:
             self._is_flush_due = True
             # Timers belong to the loop's thread; this is called by those that run nodes.
-            hub.call_soon(hub.call_later, FLUSH_SECONDS, self._flush_due)
+            self._hub.call_soon(self._hub.call_later, FLUSH_SECONDS, self._flush_due)
 
     def _flush_due(self) -> None:
         self._is_flush_due = False

@@ -1,6 +1,8 @@
 """`muster up` and `muster demo` with the demo fleet, as a user sees them."""
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -55,7 +57,15 @@ def test_up_stops_within_five_seconds_and_is_known_when_started_again(tmp_path: 
         again.stop()
 
 
-def test_flower_shows_each_action_with_host_and_state(stack: RunningStack, host_ids: list[int]) -> None:
+def test_flower_shows_each_action_with_host_and_state_also_after_a_restart_of_the_broker(
+    stack: RunningStack, host_ids: list[int]
+) -> None:
+    """Killed: the server, once; counted: the rows of a task that begins once all are back."""
+    [server] = [pid for pid, arguments in stack.children().items() if "valkey-server" in arguments]
+    os.kill(server, signal.SIGKILL)
+    until(lambda: server not in stack.children())
+    until(lambda: _is_ready(stack), 30)
+    assert stack.follow(stack.restart(host_ids[:2])["id"])["status"] == "SUCCESSFUL"
     task = stack.follow(stack.restart(host_ids[:2])["id"])
     auth = (stack.ready["user"], stack.ready["password"])
     with httpx.Client(base_url=stack.ready["flower"], auth=auth, trust_env=False, timeout=20) as flower:
@@ -69,11 +79,18 @@ def test_flower_shows_each_action_with_host_and_state(stack: RunningStack, host_
         assert "'127.78.0." in row["args"]
 
 
+def _is_ready(stack: RunningStack) -> bool:
+    try:
+        return stack.http.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
+
+
 def _all_successful(flower: httpx.Client, wanted: set[str]) -> list[dict[str, str]]:
     """Return Flower's rows of these messages once all of them are there and SUCCESS, none before."""
-    rows = flower.get("/api/tasks", params={"limit": 1000}).json()
-    found = [rows[name] for name in wanted if name in rows]
-    return found if [row["state"] for row in found] == ["SUCCESS"] * len(wanted) else []
+    answers = [flower.get(f"/api/task/info/{name}") for name in wanted]
+    rows = [answer.json() for answer in answers if answer.is_success]
+    return rows if [row["state"] for row in rows] == ["SUCCESS"] * len(wanted) else []
 
 
 def test_secrets_are_in_no_command_line_and_no_log(stack: RunningStack) -> None:

@@ -9,7 +9,6 @@ from celery import Celery
 from kombu.connection import Connection
 from kombu.serialization import dumps, loads
 
-from workers import event
 from workers.event import FLUSH_SECONDS, MOST_AT_ONCE, SERIALIZER, BatchingDispatcher
 
 
@@ -31,16 +30,26 @@ class Loop:
             callback()
 
 
+class Consumer:
+    """What Celery gives a dispatcher: its own flush, and by that its loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.hub = loop
+
+    def on_send_event_buffered(self) -> None:
+        raise AssertionError("Celery would flush at each turn.")
+
+
 class Sent(BatchingDispatcher):
     """A worker's dispatcher that keeps what it sends."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Loop) -> None:
         self.batches: list[Any] = []
         super().__init__(
             Connection("memory://"),
             app=Celery("test", set_as_current=False),
             buffer_group=["task"],
-            on_send_buffered=lambda: None,
+            on_send_buffered=Consumer(loop).on_send_event_buffered,
         )
 
     def _publish(self, event: Any, *_arguments: Any, **_options: Any) -> None:
@@ -48,14 +57,12 @@ class Sent(BatchingDispatcher):
 
 
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
-    found = Loop()
-    monkeypatch.setattr(event, "get_event_loop", lambda: found)
-    return found
+def loop() -> Loop:
+    return Loop()
 
 
 def test_what_comes_within_a_moment_is_sent_together(loop: Loop) -> None:
-    dispatcher = Sent()
+    dispatcher = Sent(loop)
     for number in range(3):
         dispatcher.send("task-started", uuid=str(number))
     assert dispatcher.batches == []
@@ -65,7 +72,7 @@ def test_what_comes_within_a_moment_is_sent_together(loop: Loop) -> None:
 
 
 def test_what_comes_later_is_sent_too(loop: Loop) -> None:
-    dispatcher = Sent()
+    dispatcher = Sent(loop)
     for number in range(2):
         dispatcher.send("task-started", uuid=str(number))
         loop.turn()
@@ -73,14 +80,14 @@ def test_what_comes_later_is_sent_too(loop: Loop) -> None:
 
 
 def test_a_full_batch_does_not_wait(loop: Loop) -> None:
-    dispatcher = Sent()
+    dispatcher = Sent(loop)
     for _ in range(MOST_AT_ONCE):
         dispatcher.send("task-started", uuid="1")
     assert [len(batch) for batch in dispatcher.batches] == [MOST_AT_ONCE]
 
 
 def test_what_a_worker_says_of_itself_is_sent_at_once(loop: Loop) -> None:
-    dispatcher = Sent()
+    dispatcher = Sent(loop)
     dispatcher.send("worker-heartbeat")
     assert [one["type"] for one in dispatcher.batches] == ["worker-heartbeat"]
 
