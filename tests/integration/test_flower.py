@@ -161,7 +161,10 @@ def check_rows(stack: RunningStack, flower: httpx.Client, task: Task, hosts: lis
         for attempt in range(1, int(record[0]) + 1)
         if record[7]
     }
-    until(lambda: {row["state"] for row in rows_of(flower).values()} == {"SUCCESS", "FAILURE", "RETRY"}, 10)
+    # What the killed worker had ended in its last tenth of a second, it told the store, and Flower never.
+    untold = {name for name, (node, is_last) in runs.items() if is_last and records(stack, task)[node][7] == killed}
+    ends = {"SUCCESS", "FAILURE", "RETRY"}
+    until(lambda: {row["state"] for name, row in rows_of(flower).items() if name not in untold} == ends, 10)
     rows = rows_of(flower)
     assert rows.keys() == runs.keys()
     lost = [name for name, (_node, is_last) in runs.items() if not is_last]
@@ -176,13 +179,12 @@ def check_rows(stack: RunningStack, flower: httpx.Client, task: Task, hosts: lis
         host = hosts[by_id[node]["parallelIdx"]]
         assert row["kwargs"] == f"{{'task': {task['id']}, 'host': {host}}}"
         assert "Prepare restart OCP agent" in row["args"]
-        if is_last:
+        if is_last and name not in untold:
             wanted = {"SUCCESSFUL": "SUCCESS", "FAILED": "FAILURE"}[by_id[node]["status"]]
             assert (row["state"], row["worker"]) == (wanted, records(stack, task)[node][7]), row
     failed = [row for row in rows.values() if row["state"] == "FAILURE"]
-    assert len(failed) == 1, Counter(row["exception"][:120] for row in failed)
-    assert f"'host': {hosts[-1]}}}" in failed[0]["kwargs"]
-    assert "Connection refused" in failed[0]["exception"]
+    [refused] = [row for row in failed if f"'host': {hosts[-1]}}}" in row["kwargs"]]
+    assert "Connection refused" in refused["exception"]
 
 
 def check_workers(flower: httpx.Client, killed: str) -> None:
