@@ -62,7 +62,7 @@ class Wish:
 class CredentialStore:
     """The credentials of one kind in a Redis hash, by id. Every call raises StoreUnavailable while Redis is away.
 
-    One that is made or revoked is so on the server's disk, too; NotDurable where it is not there in time.
+    One that is made or revoked is confirmed by the server; NotDurable where it is not in time.
     Each is read from Redis for each request: one that is revoked is refused by all API processes at once.
     """
 

@@ -85,7 +85,7 @@ class SessionStore:
             self._redis.pexpire(f"{KEY}:{_digest(session.secret)}", self._left(session))
 
     def remove(self, session: Session) -> None:
-        """End a session, on the server's disk, too; NotDurable where it is not there in time."""
+        """End a session, confirmed by the server; NotDurable where it is not in time."""
         digest = _digest(session.secret)
         with translated(), self._redis.pipeline() as pipe:
             pipe.delete(f"{KEY}:{digest}")

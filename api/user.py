@@ -122,7 +122,7 @@ def _unasked() -> None:
 class UserStore:
     """The users in Redis. Every call raises StoreUnavailable while Redis is away.
 
-    A change returns when it is on the server's disk, and raises NotDurable where it was made and is not there in time.
+    A change returns when the server has confirmed it, and raises NotDurable where it was made and that did not come.
     A user's record is read from Redis for each request, so that a change is in force on all API processes at once.
     """
 

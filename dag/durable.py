@@ -1,8 +1,9 @@
-"""Waits until what was written is on the server's disk, so that an acknowledged change outlives the server.
+"""Waits until what was written is in the server's append-only file, so that an acknowledged change outlives the server.
 
-Source: WAITAOF (Redis 7.2 and later, Valkey), which waits for the fsync of what its own connection wrote. The
-append-only file is one sequence: with a small write of this connection everything before it is on disk, whichever
-connection wrote it.
+Source: WAITAOF (Redis 7.2 and later, Valkey), which is to wait for the fsync of what its own connection wrote; under
+`appendfsync everysec` Valkey up to 9.1 and Redis 7.4 mostly answer before (redis/redis#13793), so that the change
+outlives the server's process and not its machine. The file is one sequence: with a small write of this connection
+everything before it is confirmed, whichever connection wrote it.
 """
 
 from typing import Any
@@ -24,10 +25,10 @@ class Disk:
         self.promises = True
 
     def confirm(self) -> None:
-        """Return when everything that was written before this call is on disk.
+        """Return when the server has confirmed everything that was written before this call.
 
         Raises:
-            NotDurable: it was not within 3 s. It stands in memory, and will be on disk unless the server dies before.
+            NotDurable: it has not within 3 s. It stands in memory, and will be on disk unless the server dies before.
             StoreUnavailable: Redis is away.
         """
         if not self.promises:

@@ -44,7 +44,7 @@ class Keys:
     def creating(self, task_id: int, claim: Claim | None) -> list[str]:
         """Return the keys of the script that makes a task, in their order (see create.lua)."""
         names = [self.task(task_id), self.status(task_id), self.index, self.admission, self.listed, self.creators]
-        names += [self.ready, self.holders, self.waiting, self.changes(task_id)]
+        names += [self.ready, self.holders, self.waiting, self.changes(task_id), self.tickets]
         return [*names, self.claim(claim.name)] if claim else names
 
     def ending(self, task_id: int) -> list[str]:

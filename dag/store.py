@@ -1,7 +1,8 @@
 """Tasks in Redis, as the API sees them: submit one, read one.
 
-Redis holds the truth. A submission is two steps, each atomic: `create.lua` writes the whole task, `admit.lua` gives its
-hosts their places in their queues, in chunks and in the order of submission; whoever dies between, a scheduler goes on.
+Redis holds the truth. `create.lua` writes the whole task, and gives the hosts of a small one their places in their
+queues in the same step. Those of a large one, or of one behind others, get them from `admit.lua`, in chunks and in the
+order of submission; whoever dies between, a scheduler goes on.
 """
 
 import json
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 # Tickets given by one script call: about 1 ms of Redis's time, so that no caller waits behind a large task.
 HOSTS_A_CHUNK = 500
+# Hosts of a task that get theirs while it is made.
+HOSTS_AT_ONCE = HOSTS_A_CHUNK
 # Hosts that one call looks for: about 1 ms.
 HOSTS_A_LOOK = 2000
 # A task that goes on has more to look at on each of its hosts: about 2 ms.
@@ -109,17 +112,16 @@ class Store:
         """
         if not host_ids or len(set(host_ids)) < len(host_ids) or (definition.single and len(host_ids) > 1):
             raise ValueError("A task needs hosts, each of them named once; an operation on one host needs one.")
-        task_id, is_new = self.claimed(claim) if claim else None, False
+        task_id, is_admitted = self.claimed(claim) if claim else None, False
         if task_id is None:
-            self._check_hosts(host_ids)
             told = {"creator": creator, "executor": executor, "trace": trace_id, "parent": traceparent}
-            task_id, is_new = self._create(definition, host_ids, told, claim)
+            task_id, is_admitted = self._create(definition, host_ids, told, claim)
         self.disk.confirm()
-        try:
-            # How far one is that was made before is not known here; one for `now` has its host.
-            self.admit_waiting(task_id, host_ids if is_new and not definition.now else ())
-        except StoreUnavailable as error:
-            log.warning("task %s is written; a scheduler gives it its hosts: %s", task_id, error)
+        if not is_admitted:
+            try:
+                self.admit_waiting(task_id)
+            except StoreUnavailable as error:
+                log.warning("task %s is written; a scheduler gives it its hosts: %s", task_id, error)
         return task_id
 
     def claimed(self, claim: Claim) -> int | None:
@@ -131,36 +133,34 @@ class Store:
     def _create(
         self, definition: Definition, host_ids: Sequence[int], told: Mapping[str, str], claim: Claim | None
     ) -> tuple[int, bool]:
-        """Return the task's id, and whether it was made now and not under the same claim before."""
+        """Return the task's id, and whether its hosts have their places in their queues."""
         graph = Graph(definition.stages, len(host_ids))
-        task_id, last = self._allocate(graph.size)
+        task_id, last = self._reserve(host_ids, graph.size)
         graph = replace(graph, base=last - graph.size + 1)
         fields = {**_fields(definition, graph), **told, "hosts": ",".join(map(str, host_ids))}
         flat: list[str | int] = [part for pair in fields.items() for part in pair]
         claimed = (claim.content, claim.seconds) if claim else ("", 0)
-        taken = host_ids[0] if definition.now else ""
+        taken, is_small = host_ids[0] if definition.now else "", int(len(host_ids) <= HOSTS_AT_ONCE)
         # That it exists means that redis-py sent it twice because the first answer was lost: the id is ours alone.
+        keys = self.keys.creating(task_id, claim)
         what, *met = self.scripts.call(
-            "create", self.keys.creating(task_id, claim), task_id, graph.size, self.clock(), *claimed, taken, *flat
+            "create", keys, task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat
         )
         if what == "busy":
             raise HostsInUse([(host_ids[0], int(met[0]))])
-        return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, True)
+        # How far one is that was made before is not known here.
+        return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
 
     def traceparent_of(self, task_id: int) -> str:
         """Return the span of the call that made the task, "" where there is no such task."""
         with translated():
             return self.redis.hget(self.keys.task(task_id), "parent") or ""
 
-    def admit_waiting(self, until_task: int | None = None, hosts: Sequence[int] = ()) -> None:
+    def admit_waiting(self, until_task: int | None = None) -> None:
         """Give hosts their tickets, oldest submission first, until `until_task` (or every task) is through.
-
-        Who knows the hosts of that task and that it is a new one may tell: mostly nobody else waits, and one call does.
 
         A task that goes on after its end stands in the same list, and so queues up like a new one.
         """
-        if until_task and 0 < len(hosts) <= HOSTS_A_CHUNK and self._admit_chunk(until_task, 0, 1, hosts):
-            return
         while True:
             with translated():
                 head = self.redis.lindex(self.keys.admission, 0)
@@ -190,30 +190,26 @@ class Store:
                 return  # another process is ahead of us with the same task
             at += len(chunk)
 
-    def _admit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[int | str]) -> bool:
+    def _admit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:
         keys = self.keys
-        names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.ready]
-        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed]
-        names.append(keys.changes(task_id))
+        names = [keys.task(task_id), keys.status(task_id), keys.ready, keys.admission, keys.holders]
+        names += [keys.waiting, keys.tickets, keys.listed, keys.changes(task_id)]
         return bool(self.scripts.call("admit", names, task_id, at, last, *hosts))
 
     def _readmit_chunk(self, task_id: int, at: int, last: int, hosts: Sequence[str]) -> bool:
         names = [*self.keys.ending(task_id), self.keys.admission, self.keys.tickets]
         return bool(self.scripts.call("readmit", names, task_id, at, last, self.clock(), *hosts))
 
-    def _check_hosts(self, host_ids: Sequence[int]) -> None:
-        missing: list[str] = []
-        for at in range(0, len(host_ids), HOSTS_A_LOOK):
-            text = ",".join(map(str, host_ids[at : at + HOSTS_A_LOOK]))
-            missing += self.scripts.call("missing", [self.keys.hosts], text)
+    def _reserve(self, host_ids: Sequence[int], nodes: int) -> tuple[int, int]:
+        """Return the ids of a new task and of its last node; UnknownHosts as `submit`."""
+        keys = [self.keys.hosts, self.keys.task_ids, self.keys.node_ids]
+        starts = range(0, len(host_ids), HOSTS_A_LOOK)
+        *texts, text = (",".join(map(str, host_ids[at : at + HOSTS_A_LOOK])) for at in starts)
+        missing = [host for one in texts for host in self.scripts.call("reserve", keys, one, 0)[2:]]
+        task_id, last, *unknown = self.scripts.call("reserve", keys, text, 0 if missing else nodes)
+        missing += unknown
         if missing:
             raise UnknownHosts(list(map(int, missing)))
-
-    def _allocate(self, nodes: int) -> tuple[int, int]:
-        with translated(), self.redis.pipeline(transaction=False) as pipe:
-            pipe.incr(self.keys.task_ids)
-            pipe.incrby(self.keys.node_ids, nodes)
-            task_id, last = pipe.execute()
         return int(task_id), int(last)
 
     def load(self, task_id: int) -> Task:

@@ -49,7 +49,7 @@ class Hook:
 class Hooks:
     """All webhooks, in one Redis hash. Every call raises StoreUnavailable while Redis is away.
 
-    A change is on the server's disk when it is acknowledged; NotDurable where it is not there in time.
+    A change is acknowledged when the server has confirmed it; NotDurable where it has not in time.
     """
 
     def __init__(self, redis: Redis, secret_key: str) -> None:

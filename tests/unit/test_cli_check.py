@@ -14,7 +14,7 @@ from redis import Redis
 from cli.check.clock import check_clock
 from cli.check.finding import Finding, State
 from cli.check.machine import check_machine, check_reached
-from cli.check.store import judge
+from cli.check.store import judge, judge_fsync
 from cli.check.worker import check_profiles, check_schedulers, check_shards, check_workers
 from cli.doctor import report
 from cli.table import some
@@ -69,7 +69,7 @@ def test_a_clock_is_judged_by_how_far_it_is_off(skew_ms: int, state: State, text
         ({"role": "slave"}, State.WRONG, "replica"),
         ({"aof_last_write_status": "err"}, State.WRONG, "can't write its append-only file"),
         ({"aof_enabled": 0}, State.ODD, "no append-only file"),
-        ({"redis_version": "6.2.14"}, State.ODD, "version 6.2.14 can't say"),
+        ({"redis_version": "6.2.14"}, State.ODD, "version 6.2.14 can't confirm"),
         ({"maxmemory": 2000, "maxmemory_policy": "allkeys-lru"}, State.WRONG, "allkeys-lru throws"),
         ({"maxmemory": 1050}, State.ODD, "95% of its memory"),
         ({"maxmemory": 0, "maxmemory_policy": "allkeys-lru"}, State.OK, "an append-only file"),
@@ -78,6 +78,21 @@ def test_a_clock_is_judged_by_how_far_it_is_off(skew_ms: int, state: State, text
 def test_a_server_is_judged_by_what_it_says_of_itself(change: dict[str, Any], state: State, text: str) -> None:
     [found] = judge({**GOOD, **change})
     assert (found.state, text in found.text) == (state, True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "server", "state", "text"),
+    [
+        ("always", {"redis_version": "8.0.0"}, State.OK, "nothing is lost"),
+        ("everysec", {"redis_version": "7.2.4", "valkey_version": "9.1.0"}, State.OK, "the last second of changes may"),
+        ("everysec", {"redis_version": "7.4.0"}, State.OK, "the last second of changes may"),
+        ("everysec", {"redis_version": "8.2.1"}, State.ODD, "each change waits up to a second"),
+        ("no", {"redis_version": "8.2.1"}, State.ODD, "what was acknowledged may be lost (appendfsync no)"),
+    ],
+)
+def test_it_says_what_a_power_failure_takes(policy: str, server: dict[str, str], state: State, text: str) -> None:
+    found = judge_fsync(policy, server)
+    assert (found.state, text in found.text, bool(found.remedy)) == (state, True, state is not State.OK)
 
 
 def test_no_scheduler_is_found_and_one_that_reads(redis: Redis) -> None:

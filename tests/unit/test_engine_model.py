@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -90,7 +91,7 @@ class EngineMachine(RuleBasedStateMachine):
     def begin_far_on(self, tasks: int, data: st.DataObject, failing: set[int]) -> None:
         """Tasks that share hosts, and where something has failed, mostly: what is asked of tasks begins there."""
         for _ in range(tasks):
-            self.submit(data.draw(st.sampled_from(DEFINITIONS)), data, None)
+            self.submit(data.draw(st.sampled_from(DEFINITIONS)), data, None, is_small=data.draw(st.booleans()))
         self.work(8, failing)
 
     @precondition(lambda self: len(self.model.tasks) < MOST_TASKS)
@@ -99,8 +100,17 @@ class EngineMachine(RuleBasedStateMachine):
         data=st.data(),
         dies_after=st.sampled_from([None, None, 0, 1, 2]),
         key=st.sampled_from([None, None, "one", "two"]),
+        is_small=st.booleans(),
     )
-    def submit(self, chosen: Definition, data: st.DataObject, dies_after: int | None, key: str | None = None) -> None:
+    def submit(
+        self,
+        chosen: Definition,
+        data: st.DataObject,
+        dies_after: int | None,
+        key: str | None = None,
+        *,
+        is_small: bool,
+    ) -> None:
         hosts = data.draw(st.lists(st.sampled_from(self.hosts), min_size=1, max_size=HOSTS, unique=True))
         claim = (key, f"{chosen.key}-{len(hosts)}") if key else None
         made = self.model.claims.get(key or "")
@@ -108,11 +118,15 @@ class EngineMachine(RuleBasedStateMachine):
             with pytest.raises(ClaimConflict, match=f"^Task {made[0]} "):
                 self._submit(chosen, hosts, dies_after, claim)
             return
-        task = self._submit(chosen, hosts, dies_after, claim)
+        with patch("dag.store.HOSTS_AT_ONCE", HOSTS if is_small else 0):
+            task = self._submit(chosen, hosts, dies_after, claim)
         if made:
             assert task == made[0]
         else:
             self.model.create(task, "".join(s.scope for s in chosen.stages), hosts, claim)
+            if is_small and self.model.admission == [task]:
+                self.model.admit(HOSTS)
+                return
         self._admit_in_model(dies_after, task)
 
     def _submit(

@@ -430,7 +430,7 @@ class Dies(Exception):
 def test_a_submission_that_dies_leaves_the_whole_task_or_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, calls: int, exists: bool
 ) -> None:
-    """Killed after missing.lua, after create.lua, and after a chunk of admit.lua: what of 1,200 hosts is handed out?"""
+    """Killed after reserve.lua, after create.lua, and after a chunk of admit.lua: what of 1,200 hosts is handed out?"""
     ids = [h.id for h in bench.registry.create([Host(0, f"10.1.{n // 250}.{n % 250}") for n in range(1200)])]
     done: list[str] = []
     call = bench.store.scripts.call

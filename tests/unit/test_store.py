@@ -1,6 +1,6 @@
 """Submissions, ends of tasks and faults of Redis, on the store itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -134,12 +134,13 @@ def test_tickets_are_given_once_and_in_order(store: Store, redis: Redis, monkeyp
     """Two processes go on with the same submission, one of them late."""
     keys = store.keys
     with monkeypatch.context() as patch:
+        patch.setattr("dag.store.HOSTS_AT_ONCE", 0)
         patch.setattr(store, "admit_waiting", lambda *_of: None)
         first, second = (store.submit(definition("h"), [1, 2, 3], **WHO) for _ in range(2))
 
     def admit(task: int, at: int, *hosts: int) -> int:
-        names = [keys.task(task), keys.status(task), keys.nodes(task), keys.ready]
-        names += [keys.admission, keys.holders, keys.waiting, keys.tickets, keys.listed, keys.changes(task)]
+        names = [keys.task(task), keys.status(task), keys.ready, keys.admission, keys.holders]
+        names += [keys.waiting, keys.tickets, keys.listed, keys.changes(task)]
         return int(store.scripts.call("admit", names, task, at, int(at + len(hosts) == 3), *hosts))
 
     assert admit(second, 0, 1) == 0
@@ -199,6 +200,7 @@ def test_a_submission_whose_admission_is_cut_off_goes_on_later(
         return call(name, *arguments)
 
     with monkeypatch.context() as patch:
+        patch.setattr("dag.store.HOSTS_AT_ONCE", 0)
         patch.setattr(store.scripts, "call", cut_off)
         task = store.submit(definition("hh"), [1, 2], **WHO)
     assert letters(store, task) == "PPPP"
@@ -206,19 +208,34 @@ def test_a_submission_whose_admission_is_cut_off_goes_on_later(
     assert (letters(store, task), letters(store, second)) == ("RRPP", "PR")
 
 
+def test_a_small_task_has_its_hosts_once_it_is_made_but_none_out_of_turn(
+    store: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies right after create.lua, and admits nothing any more."""
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "admit_waiting", lambda *_of: None)
+        patch.setattr("dag.store.HOSTS_AT_ONCE", 2)
+        small, large, behind = (store.submit(definition("h"), hosts, **WHO) for hosts in ([1], [2, 3, 1], [3]))
+    assert (letters(store, small), letters(store, large), letters(store, behind)) == ("R", "PPP", "P")
+    assert redis.lrange(store.keys.admission, 0, -1) == [str(large), str(behind)]
+    store.admit_waiting()
+    assert (letters(store, small), letters(store, large), letters(store, behind)) == ("R", "RRP", "P")
+
+
 def test_a_submission_that_was_overtaken_is_admitted_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its id is the smaller one, its place in the list behind."""
-    allocate, second = store._allocate, []
+    reserve, second = store._reserve, []
 
-    def overtaken(nodes: int) -> tuple[int, int]:
-        given = allocate(nodes)
+    def overtaken(host_ids: Sequence[int], nodes: int) -> tuple[int, int]:
+        given = reserve(host_ids, nodes)
         monkeypatch.undo()
         with monkeypatch.context() as patch:
+            patch.setattr("dag.store.HOSTS_AT_ONCE", 0)
             patch.setattr(store, "admit_waiting", lambda *_of: None)
             second.append(store.submit(definition("h"), [1], **WHO))
         return given
 
-    monkeypatch.setattr(store, "_allocate", overtaken)
+    monkeypatch.setattr(store, "_reserve", overtaken)
     first = store.submit(definition("h"), [1, 2], **WHO)
     assert first < second[0]
     assert (letters(store, second[0]), letters(store, first)) == ("R", "PR")
