@@ -19,9 +19,10 @@ from cli.environment import environment_of
 from cli.error import UsageError
 from cli.interrupt import raise_on_stop
 from cli.inventory import import_inventory
-from cli.port import choose, free_port, reachable, require_free
+from cli.port import choose, free_port, require_free
 from cli.supervisor import BACKGROUND_NICENESS, Program, Supervisor, muster
 from cli.task import TaskClient
+from config.address import reachable
 from config.load import Loaded
 from dag.roster import Roster
 from dag.shard import shards
