@@ -202,9 +202,8 @@ class Stack:
             self._supervisor.start(self._fleet())
         # The key of what is encrypted in Redis goes to the API alone.
         secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
-        flower = {"MUSTER_FLOWER_URL": self._settings.flower.url or ready.flower}
         ports = {name: {_port_variable(name): url.rpartition(":")[2]} for name, url in ready.metrics.items()}
-        own = {**environment, **secret, **flower, **ports.get("api", {})}
+        own = {**environment, **secret, **ports.get("api", {})}
         self._supervisor.start(Program("api", muster("api"), own))
         own = {**environment, **ports.get("scheduler", {})}
         self._supervisor.start(Program("scheduler", muster("scheduler"), own))
