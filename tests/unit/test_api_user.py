@@ -21,6 +21,8 @@ from api.user import (
     permissions_of,
 )
 
+pytestmark = pytest.mark.usefixtures("owasp_hasher")
+
 
 class Clock:
     now = 0.0
@@ -59,6 +61,10 @@ def test_a_password_is_kept_as_a_hash_only(redis: fakeredis.FakeRedis) -> None:
     assert users.verify("ann", "open sesame") == users.find("ann")
     assert users.verify("ann", "open sesam") is None
     assert users.verify("bob", "open sesame") is None
+
+
+def test_a_hash_costs_what_owasp_recommends() -> None:
+    assert password.hash_password("open sesame").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_a_manager_may_view_and_no_more(redis: fakeredis.FakeRedis) -> None:
