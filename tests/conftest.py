@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import fakeredis
 import pytest
@@ -37,6 +38,18 @@ MusterFlask.test_client_class = CheckedClient
 # is made cheap, but for tests that are about passwords. Processes that tests start know nothing of this.
 OWASP_HASHER = password._HASHER
 password._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+# What these start are whole stacks, and what they count are seconds: beside others they would measure the others.
+TESTS = Path(__file__).parent
+ALONE = {"integration", "browser", "client", "chaos"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the machine for itself; `make test` runs all else first, several at once."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in ALONE:
+            item.add_marker("alone")
 
 
 @pytest.fixture

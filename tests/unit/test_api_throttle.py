@@ -210,6 +210,7 @@ def test_who_calls_too_often_is_told_when_to_come_again(redis: Redis) -> None:
     assert iam.call("GET", "/iam/me", user="operator").status_code == 200
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("owasp_hasher")
 @pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("how", ["password", "token"])

@@ -103,6 +103,7 @@ def test_the_admin_is_made_once_and_follows_its_password(redis: fakeredis.FakeRe
     assert users.verify("admin", "two") == first
 
 
+@pytest.mark.alone
 def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str]) -> None:
     clock = Clock()
     users = UserStore(redis, clock=clock)
