@@ -3,6 +3,8 @@
 PYTHON ?= python3
 HOSTS ?= 8
 KILLS ?= 200
+# Of the tests that run several at once: one more than two processors, for many of them wait.
+WORKERS ?= 3
 VENV := .venv
 READY := $(VENV)/.ready
 
@@ -15,7 +17,10 @@ demo: $(READY)
 test: $(READY)
 	@sh deploy/install-packages.sh ps flock awk timeout sshd ip nsenter chromium
 	@sh deploy/install-packages.sh promtool || echo "without promtool the rules for Prometheus are checked for less"
-	$(VENV)/bin/python -m pytest
+	@status=0; \
+	$(VENV)/bin/python -m pytest -m "not alone" -n $(WORKERS) --dist worksteal || status=$$?; \
+	$(VENV)/bin/python -m pytest -m alone || status=$$?; \
+	exit $$status
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).
 chaos: $(READY)

@@ -6,10 +6,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
 from api import call, envelope, error, trail
-from api.access import open_access
 from api.codec import OrjsonProvider
 from api.conditional import CACHED, PUBLIC, UNCHANGING
-from api.follower import Followers
 from api.resource.access_keys import access_keys
 from api.resource.agents import agents
 from api.resource.audit import audit
@@ -27,11 +25,8 @@ from api.resource.tasks import tasks
 from api.resource.tokens import tokens
 from api.resource.users import users as user_routes
 from api.resource.webhooks import webhooks
-from api.service import NAME, Services
+from api.service import NAME, open_services
 from api.user import UserStore
-from api.watch import Watch
-from api.webhook.delivery import Deliveries
-from api.webhook.hook import Hooks
 from config.settings import Settings
 from dag.registry import HostRegistry
 from dag.store import Store
@@ -80,18 +75,7 @@ def create_app(
     app = MusterFlask("muster", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.api.max_body_bytes
     app.config.update(COMPRESSION)
-    access, watch = open_access(users, settings.api), Watch(store, registry, settings.api)
-    followers = Followers(store, settings.api.streams)
-    metrics = metrics or CallMetrics()
-    metrics.watch_streams(lambda: followers.count)
-    hooks, kept = Hooks(store.redis, settings.api.secret_key), settings.webhook
-    deliveries = Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds)
-    app.extensions[NAME] = Services(
-        store, registry, users, access, settings, watch, followers, metrics, spans, hooks, deliveries
-    )
-    app.url_map.converters["id"] = IdConverter
-    # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
-    app.url_map.merge_slashes = False
+    app.extensions[NAME] = open_services(store, registry, users, settings, metrics or CallMetrics(), spans)
     app.before_request(envelope.open_call)
     # The last one, for Flask calls them from the end: it sees the answer as it is sent.
     app.after_request(call.record)
@@ -99,16 +83,23 @@ def create_app(
     app.after_request(trail.record)
     Compress(app)
     error.register(app)
-    for blueprint in (*CONTRACT, documentation):
-        app.register_blueprint(blueprint, url_prefix=envelope.PREFIX)
-        app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
-    for blueprint in (health, page, console, session):
-        app.register_blueprint(blueprint)
+    _add_routes(app)
     if settings.api.proxies:
         # Only so many last entries of X-Forwarded-For are believed: those before them are the caller's own words. Of
         # X-Forwarded-Proto each proxy overwrites what was there.
         app.__dict__["wsgi_app"] = ProxyFix(app.wsgi_app, x_for=settings.api.proxies, x_proto=1)
     return app
+
+
+def _add_routes(app: Flask) -> None:
+    app.url_map.converters["id"] = IdConverter
+    # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.
+    app.url_map.merge_slashes = False
+    for blueprint in (*CONTRACT, documentation):
+        app.register_blueprint(blueprint, url_prefix=envelope.PREFIX)
+        app.register_blueprint(blueprint, name=f"{blueprint.name}_plain")
+    for blueprint in (health, page, console, session):
+        app.register_blueprint(blueprint)
 
 
 def _guard_answer(response: Response) -> Response:

@@ -1,53 +1,21 @@
-"""Who calls, and whether they may: a password (HTTP Basic), a token (Bearer), a signature (OCP's access keys), or the
-console's session (a cookie).
-"""
+"""Whom a route serves: who calls (`api/proof.py`), how often, and whether they may."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import wraps
 from typing import ParamSpec
 
-import structlog
-from flask import Response, g, request
-from werkzeug.exceptions import Forbidden, Unauthorized
+from flask import Response, g
+from werkzeug.exceptions import Forbidden
 
-from api import browser, signature, trail
+from api import browser, trail
 from api.access import Access
-from api.bearer import id_of
-from api.body import body_bytes
-from api.cipher import WrongKey
-from api.credential import Credential, CredentialStore
+from api.proof import Caller, by_password, identify
 from api.service import services
 from api.session import Session
-from api.signature import Message
 from api.user import Permission, User
 
 P = ParamSpec("P")
 View = Callable[P, Response]
-
-NEEDED = "Name and password (HTTP Basic), a token (Bearer) or a signature (OCP-ACCESS-KEY-HMACSHA1) is needed."
-WRONG = {
-    "basic": "Name or password is wrong.",
-    "bearer": "The token is wrong, expired or revoked.",
-    "session": "You are signed out, or have been away for too long. Sign in again.",
-    "signature": "The signature is wrong, more than 15 minutes off or used before, or its access key holds no more.",
-}
-
-log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The user with what may be done now, and its proof: "password", "token <id>", "access key <id>" or "session"."""
-
-    user: User
-    proof: str
-    session: Session | None = None
-
-    @property
-    def has_password(self) -> bool:
-        """Tell whether the caller proved to know the user's password."""
-        return self.proof == "password"
 
 
 def require(permission: Permission | None = None) -> Callable[[View[P]], View[P]]:
@@ -81,7 +49,7 @@ def enter(permission: Permission | None) -> None:
 
     """
     access = services().access
-    _let_in(access, _identify(access), permission)
+    _let_in(access, identify(access), permission)
 
 
 def sign_in(name: str, password: str) -> Session:
@@ -94,15 +62,13 @@ def sign_in(name: str, password: str) -> Session:
 
     """
     browser.require_own_site()
-    access, user = services().access, _known(name, password)
-    if user is None:
-        raise Unauthorized(WRONG["basic"])
-    _let_in(access, Caller(user, "password"), None)
+    access, found = services().access, by_password(name, password)
+    _let_in(access, found, None)
     before = access.sessions.find(browser.session_secret())
     if before:
         # The browser forgets its cookie now.
         access.sessions.remove(before)
-    return access.sessions.create(user)
+    return access.sessions.create(found.user)
 
 
 def _let_in(access: Access, found: Caller, permission: Permission | None) -> None:
@@ -134,112 +100,3 @@ def proven() -> Caller:
     """Return the caller and what proved who it is."""
     found: Caller = g.caller
     return found
-
-
-def check_password(name: str, password: str) -> User | None:
-    """Return the enabled user if the password is right, else None; wrong ones are slowed.
-
-    Raises:
-        TooManyAttempts: this name or address has to wait.
-
-    """
-    access, address = services().access, request.remote_addr or ""
-    asked: list[bool] = []
-
-    def before() -> None:
-        access.attempts.begin(name, address)
-        asked.append(True)
-
-    access.attempts.check(name, address)
-    user = access.users.verify(name, password, before)
-    if user and asked:
-        access.attempts.succeed(name, address)
-    return user
-
-
-def _identify(access: Access) -> Caller:
-    kind, _, rest = request.headers.get("Authorization", "").partition(" ")
-    if not kind and (secret := browser.session_secret()):
-        kind, found = "session", _by_session(access, secret)
-    elif kind == signature.SCHEME:
-        found = _by_signature(access, rest.strip())
-    elif kind.lower() == "bearer":
-        found = _by_token(access, rest.strip())
-    elif kind.lower() == "basic":
-        found = _by_password()
-    else:
-        raise Unauthorized(NEEDED)
-    if found is None:
-        raise Unauthorized(WRONG.get(kind.lower(), WRONG["signature"]))
-    return found
-
-
-def _by_password() -> Caller | None:
-    given = request.authorization
-    if given is None:
-        return None
-    user = _known(given.username or "", given.password or "")
-    return Caller(user, "password") if user else None
-
-
-def _known(name: str, password: str) -> User | None:
-    user = check_password(name, password)
-    if user is None and services().users.find(name):
-        # Only a name that exists: people type passwords for names.
-        trail.note(claimed=name)
-    return user
-
-
-def _by_session(access: Access, secret: str) -> Caller | None:
-    session = access.sessions.find(secret)
-    user = access.users.find(session.user) if session else None
-    if session is None or user is None or not session.is_of(user):
-        return None
-    browser.require_csrf_token(session)
-    if browser.is_by_user():
-        access.sessions.touch(session)
-    return Caller(user, "session", session)
-
-
-def _by_token(access: Access, text: str) -> Caller | None:
-    return _by_credential(access, f"token {id_of(text)}", access.tokens.store, lambda: access.tokens.verify(text))
-
-
-def _by_signature(access: Access, text: str) -> Caller | None:
-    id, signed = signature.parse_credentials(text) or ("", "")
-
-    def verify() -> Credential | None:
-        try:
-            return access.access_keys.verify(id, signed, _message())
-        except WrongKey as error:
-            log.error("an access key can't be used", access_key=id, reason=str(error))
-            return None
-
-    return _by_credential(access, f"access key {id}", access.access_keys.store, verify)
-
-
-def _by_credential(
-    access: Access, proof: str, store: CredentialStore, verify: Callable[[], Credential | None]
-) -> Caller | None:
-    address = request.remote_addr or ""
-    access.attempts.check(proof, address)
-    found = verify()
-    owner = access.users.find(found.owner) if found else None
-    # A user who was made anew under the name of a deleted one has another id.
-    if found is None or owner is None or owner.id != found.owner_id or not owner.enabled:
-        access.attempts.begin(proof, address)
-        return None
-    store.note_use(found.id)
-    return Caller(replace(owner, permissions=found.narrow(owner.permissions)), proof)
-
-
-def _message() -> Message:
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return Message(request.method, _target(), headers, body_bytes())
-
-
-def _target() -> str:
-    """Return path and query as they were sent; werkzeug's own are decoded."""
-    sent: str = request.environ["RAW_URI"]
-    # A proxy may send the absolute form (RFC 9112, 3.2.2).
-    return sent if sent.startswith("/") else "/" + sent.partition("://")[2].partition("/")[2]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
-from redis import Redis, WatchError
+from redis import Redis
 
 from api.user import DISK, Permission, User, with_implied
 from dag.durable import Disk
@@ -88,21 +88,18 @@ class CredentialStore:
         now = self.now()
         until = None if wish.seconds is None else now + 1000 * wish.seconds
         made = Credential(id, wish.name, owner.name, owner.id, wish.permissions, now, until, secret)
-        with translated(), self._redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(self._key)
-                    others = [one for one in map(_parse, pipe.hvals(self._key)) if one.owner_id == owner.id]
-                    gone = [one.id for one in others if self._is_over(one)]
-                    if len(others) - len(gone) >= MOST_A_USER:
-                        raise TooManyCredentials
-                    pipe.multi()
-                    self._drop(pipe, gone)
-                    pipe.hset(self._key, id, orjson.dumps(asdict(made)).decode())
-                    pipe.execute()
-                except WatchError:
-                    continue
-                break
+
+        def write(pipe: Any) -> None:
+            others = [one for one in map(_parse, pipe.hvals(self._key)) if one.owner_id == owner.id]
+            gone = [one.id for one in others if self._is_over(one)]
+            if len(others) - len(gone) >= MOST_A_USER:
+                raise TooManyCredentials
+            pipe.multi()
+            self._drop(pipe, gone)
+            pipe.hset(self._key, id, orjson.dumps(asdict(made)).decode())
+
+        with translated():
+            self._redis.transaction(write, self._key)
         self._disk.confirm()
         return made
 

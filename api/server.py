@@ -12,6 +12,17 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 GRACEFUL_SECONDS = 3
+OPTIONS = {
+    "proc_name": "muster-api",
+    "workers": 1,
+    "graceful_timeout": GRACEFUL_SECONDS,
+    "keepalive": 5,
+    "errorlog": "-",
+    "accesslog": None,
+    "loglevel": "warning",
+    # On by default since gunicorn 25: a Unix socket that takes commands.
+    "control_socket_disable": True,
+}
 
 _time_left = threading.local()
 _ending = threading.Event()
@@ -117,20 +128,12 @@ def serve(
     and errors to stderr, and no calls. A request that takes longer than `timeout_seconds` loses its connection within a
     second.
     """
-    options = {
+    options: dict[str, Any] = {
+        **OPTIONS,
         "bind": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"],
-        "proc_name": "muster-api",
-        "workers": 1,
         "worker_class": LimitedWorker,
         "threads": threads,
         "timeout": timeout_seconds,
-        "graceful_timeout": GRACEFUL_SECONDS,
-        "keepalive": 5,
-        "errorlog": "-",
-        "accesslog": None,
-        "loglevel": "warning",
-        # On by default since gunicorn 25: a Unix socket that takes commands.
-        "control_socket_disable": True,
     }
     if on_ready is not None:
         options["when_ready"] = lambda _arbiter: on_ready()

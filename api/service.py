@@ -5,7 +5,7 @@ from typing import cast
 
 from flask import current_app
 
-from api.access import Access
+from api.access import Access, open_access
 from api.follower import Followers
 from api.user import UserStore
 from api.watch import Watch
@@ -35,6 +35,27 @@ class Services:
     spans: Spans
     hooks: Hooks
     deliveries: Deliveries
+
+
+def open_services(
+    store: Store, registry: HostRegistry, users: UserStore, settings: Settings, metrics: CallMetrics, spans: Spans
+) -> Services:
+    """Return all of it, on the Redis of the store; the metrics count who follows from here on."""
+    followers, kept = Followers(store, settings.api.streams), settings.webhook
+    metrics.watch_streams(lambda: followers.count)
+    return Services(
+        store,
+        registry,
+        users,
+        open_access(users, settings.api),
+        settings,
+        Watch(store, registry, settings.api),
+        followers,
+        metrics,
+        spans,
+        Hooks(store.redis, settings.api.secret_key),
+        Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds),
+    )
 
 
 def services() -> Services:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from redis import Redis, WatchError
+from redis import Redis
 
 from api.password import LONGEST_PASSWORD, PasswordMemory, hash_password
 from dag.durable import Disk
@@ -236,27 +236,25 @@ class UserStore:
 
     def _transact(self, name: str, apply: Callable[[Records], None]) -> Records:
         """Apply a change of user `name` to all records, unless it leaves no administrator; all or nothing."""
-        with translated(), self.redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(self._key)
-                    records = {who: orjson.loads(text) for who, text in pipe.hgetall(self._key).items()}
-                    if name not in records:
-                        raise UnknownUser(f"User {name} does not exist.")
-                    apply(records)
-                    if not any(_administers(record) for record in records.values()):
-                        raise LastAdministrator
-                    pipe.multi()
-                    if name in records:
-                        pipe.hset(self._key, name, orjson.dumps(records[name]).decode())
-                    else:
-                        pipe.hdel(self._key, name)
-                    pipe.execute()
-                except WatchError:
-                    continue
-                break
+
+        def write(pipe: Any) -> Records:
+            records = {who: orjson.loads(text) for who, text in pipe.hgetall(self._key).items()}
+            if name not in records:
+                raise UnknownUser(f"User {name} does not exist.")
+            apply(records)
+            if not any(_administers(record) for record in records.values()):
+                raise LastAdministrator
+            pipe.multi()
+            if name in records:
+                pipe.hset(self._key, name, orjson.dumps(records[name]).decode())
+            else:
+                pipe.hdel(self._key, name)
+            return records
+
+        with translated():
+            changed: Records = self.redis.transaction(write, self._key, value_from_callable=True)
         self._disk.confirm()
-        return records
+        return changed
 
 
 def _administers(record: dict[str, Any]) -> bool:

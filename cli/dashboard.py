@@ -17,8 +17,9 @@ from tornado.ioloop import IOLoop
 
 from cli.flower_page import HANDLERS
 from cli.flower_state import NodeState
-from cli.port import reachable, require_free
+from cli.port import require_free
 from cli.process import open_redis
+from config.address import reachable
 from config.settings import Settings
 from workers.app import create_celery
 
@@ -48,7 +49,7 @@ def _create(settings: Settings) -> Flower:
     events = Events(app, loop, max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     events.state = NodeState(max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     own = {
-        "console_url": settings.api.public_url or f"http://{reachable(settings.api.host)}:{settings.api.port}",
+        "console_url": settings.api.url,
         "shards_per_zone": settings.engine.shards_per_zone,
     }
     flower = Flower(capp=app, options=options, events=events, io_loop=loop, **{**handler_settings, **own})

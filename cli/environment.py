@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cli.data import DataDirectory
 from cli.embedded import EmbeddedServer
 from cli.error import UsageError
-from cli.port import reachable
+from config.address import reachable
 from config.load import load
 from config.settings import Settings
 
@@ -21,11 +22,10 @@ def environment_of(data: DataDirectory, settings: Settings, redis: str, password
         "MUSTER_API_PORT": str(state.api_port),
         "MUSTER_API_ADMIN_USER": settings.api.admin_user,
         "MUSTER_API_ADMIN_PASSWORD": password,
+        "MUSTER_API_PUBLIC_URL": replace(settings.api, port=state.api_port).url,
         "MUSTER_FLOWER_PORT": str(state.flower_port),
+        "MUSTER_FLOWER_URL": settings.flower.url or f"http://{reachable(settings.api.host)}:{state.flower_port}",
     }
-    at = reachable(settings.api.host)
-    environment["MUSTER_API_PUBLIC_URL"] = settings.api.public_url or f"http://{at}:{state.api_port}"
-    environment["MUSTER_FLOWER_URL"] = settings.flower.url or f"http://{at}:{state.flower_port}"
     if state.hosts:
         environment["MUSTER_SSH_KEY_FILE"] = str(data.fleet / "id_ed25519")
         environment["MUSTER_SSH_PASSPHRASE"] = ""

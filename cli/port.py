@@ -45,12 +45,6 @@ def choose(host: str, liked: list[int]) -> int:
     return next((port for port in liked if port and is_free(host, port)), 0) or free_port(host)
 
 
-def reachable(host: str) -> str:
-    """Return the address as it stands in a URL of this machine, for one that a server listens on."""
-    known = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{known}]" if ":" in known else known
-
-
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)

@@ -25,7 +25,8 @@ from api.webhook.deliverer import Deliverer
 from api.webhook.delivery import Deliveries
 from api.webhook.hook import Hooks
 from cli.error import CommandError, UsageError
-from cli.port import reachable, require_free
+from cli.port import require_free
+from config.address import reachable
 from config.settings import ApiSettings, MetricsSettings, Settings
 from dag.registry import HostRegistry
 from dag.roster import Roster

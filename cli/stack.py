@@ -19,9 +19,10 @@ from cli.environment import environment_of
 from cli.error import UsageError
 from cli.interrupt import raise_on_stop
 from cli.inventory import import_inventory
-from cli.port import choose, free_port, reachable, require_free
+from cli.port import choose, free_port, require_free
 from cli.supervisor import BACKGROUND_NICENESS, Program, Supervisor, muster
 from cli.task import TaskClient
+from config.address import reachable
 from config.load import Loaded
 from dag.roster import Roster
 from dag.shard import shards
@@ -201,9 +202,8 @@ class Stack:
             self._supervisor.start(self._fleet())
         # The key of what is encrypted in Redis goes to the API alone.
         secret = {"MUSTER_API_SECRET_KEY": self._settings.api.secret_key or self.data.state.secret_key}
-        flower = {"MUSTER_FLOWER_URL": self._settings.flower.url or ready.flower}
         ports = {name: {_port_variable(name): url.rpartition(":")[2]} for name, url in ready.metrics.items()}
-        own = {**environment, **secret, **flower, **ports.get("api", {})}
+        own = {**environment, **secret, **ports.get("api", {})}
         self._supervisor.start(Program("api", muster("api"), own))
         own = {**environment, **ports.get("scheduler", {})}
         self._supervisor.start(Program("scheduler", muster("scheduler"), own))

@@ -7,6 +7,8 @@ A field's metadata holds `unit` and `why`; `secret` ones are masked wherever set
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from config.address import reachable
+
 MOST_PORT = 65535
 
 
@@ -79,7 +81,7 @@ class ApiSettings:
     @property
     def url(self) -> str:
         """Where people reach it, as far as it is known."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.public_url.rstrip("/") or f"http://{reachable(self.host)}:{self.port}"
 
 
 @dataclass(frozen=True)

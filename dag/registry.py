@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from redis import Redis, WatchError
+from redis import Redis
 
 from dag.durable import Disk
 from dag.error import DuplicateHost, HostsInUse, UnknownHosts
@@ -76,26 +76,24 @@ class HostRegistry:
             if place in seen:
                 raise DuplicateHost(host.address, host.ssh_port)
             seen.add(place)
-        with translated(), self._redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(self._keys.addresses)
-                    for host, known in zip(hosts, pipe.hmget(self._keys.addresses, places), strict=True):
-                        if known is not None:
-                            raise DuplicateHost(host.address, host.ssh_port)
-                    last = int(self._redis.incrby(self._keys.host_ids, len(hosts)))
-                    enrolled = [replace(h, id=last - len(hosts) + 1 + at) for at, h in enumerate(hosts)]
-                    pipe.multi()
-                    ids = [host.id for host in enrolled]
-                    pipe.hset(self._keys.addresses, mapping=dict(zip(places, ids, strict=True)))
-                    pipe.hset(self._keys.hosts, mapping={str(h.id): json.dumps(asdict(h)) for h in enrolled})
-                    pipe.zadd(self._keys.host_index, {str(host): host for host in ids})
-                    pipe.execute()
-                except WatchError:
-                    continue
-                break
+
+        def write(pipe: Any) -> list[Host]:
+            for host, known in zip(hosts, pipe.hmget(self._keys.addresses, places), strict=True):
+                if known is not None:
+                    raise DuplicateHost(host.address, host.ssh_port)
+            last = int(self._redis.incrby(self._keys.host_ids, len(hosts)))
+            enrolled = [replace(h, id=last - len(hosts) + 1 + at) for at, h in enumerate(hosts)]
+            pipe.multi()
+            pipe.hset(self._keys.addresses, mapping={place: h.id for place, h in zip(places, enrolled, strict=True)})
+            pipe.hset(self._keys.hosts, mapping={str(h.id): json.dumps(asdict(h)) for h in enrolled})
+            pipe.zadd(self._keys.host_index, {str(h.id): h.id for h in enrolled})
+            return enrolled
+
+        with translated():
+            # It is tried again for as long as somebody else enrols hosts meanwhile.
+            created: list[Host] = self._redis.transaction(write, self._keys.addresses, value_from_callable=True)
         self._disk.confirm()
-        return enrolled
+        return created
 
     def get(self, host_id: int) -> Host:
         """Return one host; UnknownHosts where there is none."""

@@ -1,5 +1,6 @@
 """Small agents of the tests, restarted by the actions' own scripts in a local shell."""
 
+import itertools
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from workers.profile.profile import ProcessSpec, Profile
 from workers.remote.executor import Completed
 
 SHELLS = ["dash", "bash"]
+_numbers = itertools.count(1)
 PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
 AGENT = """#!/bin/sh
 {trap}
@@ -23,12 +25,16 @@ while :; do sleep 0.2; done
 
 @dataclass
 class Agent:
-    """An agent below `home`: a program `agent`, started by `start.sh` and stopped by `stop.sh`."""
+    """An agent below `home`: a program `agent`, started by `start.sh` and stopped by `stop.sh`.
+
+    `hang` is a command that outlasts every test, in words that no other agent has, in this run or beside it.
+    """
 
     home: Path
     shell: str
     token: int = 100
     facts: dict[str, Any] = field(default_factory=dict)
+    hang: str = field(default_factory=lambda: f"sleep 4711.{os.getpid()}{next(_numbers):04d}")
 
     def write(self, name: str, text: str) -> Path:
         path = self.home / name
@@ -102,6 +108,10 @@ class Agent:
         script = undo.build(request)
         done = self.end(self.begin(script)) if script else Completed(0, "", 0.0)
         return undo.read(done, request), done.output
+
+    def hanging(self) -> list[int]:
+        """The pids of what runs as `hang`."""
+        return [pid for pid, args in processes() if args == self.hang]
 
     def living(self, name: str = "agent") -> list[int]:
         return [pid for pid, args in processes() if f"{self.home}/{name}" in args.split()]

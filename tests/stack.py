@@ -83,6 +83,13 @@ class RunningStack:
             self.process.stdout.close()
             self.errors.close()
 
+    def is_ready(self) -> bool:
+        """Tell whether the API answers and has what it needs."""
+        try:
+            return self.http.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
     def enrol(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
         """Enrol hosts of an inventory, one call each, and return their ids."""
         ids = []

@@ -1,11 +1,8 @@
 """The worker process: Celery's thread pool around the runner, with what keeps it alive and its way to stop."""
 
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -13,11 +10,11 @@ from celery.exceptions import SecurityWarning
 from celery.signals import task_received, worker_ready, worker_shutting_down
 from redis import Redis
 
-from config.settings import Settings, WorkerSettings
+from config.settings import EngineSettings, Settings
 from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
-from dag.roster import Roster, Worker
+from dag.roster import Roster
 from dag.store import Store
 from dag.trace import current_id
 from telemetry.span import NO_SPANS, Spans
@@ -32,16 +29,12 @@ from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
 from workers.looker import Looker, register_looks
 from workers.name import worker_name
-from workers.profile.profile import profile_names
+from workers.presence import Presence
+from workers.profile.profile import profile_folder
 from workers.remote.executor import Executor
 from workers.remote.settings import ssh_options
 from workers.runner import Runner, Step, StepFailed
 from workers.strategy import NodeTask
-
-
-def profile_folder(settings: WorkerSettings) -> Path | None:
-    """Return the operator's own folder of profiles, None where there is none."""
-    return Path(settings.profile_dir) if settings.profile_dir else None
 
 
 def register(app: Celery, runner: Runner, spans: Spans = NO_SPANS) -> None:
@@ -66,40 +59,40 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     `impatient` is a client of the same Redis whose calls end within a second or two: the heartbeat must be able to try
     again within a lease. `actions` must have the names of the shipped ones.
     """
-    name = worker_name(settings.worker.zone)
-    engine = settings.engine
-    store = Store(redis)
-    leases = Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
-    held = HeldRuns(engine.lease_seconds)
-    telling = Telling(settings)
+    name, limits = worker_name(settings.worker.zone), settings.worker
+    store, hosts, folder = Store(redis), HostRegistry(redis), profile_folder(limits)
+    held, telling, app = HeldRuns(settings.engine.lease_seconds), Telling(settings), create_celery(settings)
     metrics, spans = telling.metrics, telling.spans
     executor = Executor(ssh_options(settings.ssh), metrics, spans)
-    folder = profile_folder(settings.worker)
-    app = create_celery(settings)
-    hosts = HostRegistry(redis)
+    leases = _open_leases(store, settings.engine)
     register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics), spans)
-    limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
-    register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder), spans)
-    presence = Presence(name, settings, held)
-    beating = Store(impatient)
-    renewals = Leases(beating, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
-    roster = Roster(beating)
-    heartbeat = Heartbeat(renewals, roster, held, presence.describe)
-    ear = Ear(
-        QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
-    )
+    looker = Looker(Inquiries(store), hosts, executor, limits.look_seconds, limits.look_keep_seconds, folder)
+    register_looks(app, looker, spans)
+    presence, beating = Presence(name, settings, held), Store(impatient)
+    heartbeat = Heartbeat(_open_leases(beating, settings.engine), Roster(beating), held, presence.describe)
+    ear = _open_ear(app, Roster(beating), presence, held)
     _connect_signals(presence, ear, metrics)
     telling.watch(held, executor, heartbeat)
     heartbeat.start()
     telling.start(WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining))
     try:
-        _create_worker(app, name, settings.worker.threads).start()
+        _create_worker(app, name, limits.threads).start()
     finally:
         ear.stop()
         heartbeat.stop()
         held.cancel_all()
         executor.close()
         telling.stop()
+
+
+def _open_leases(store: Store, engine: EngineSettings) -> Leases:
+    return Leases(store, lease_seconds=engine.lease_seconds, retention_seconds=engine.retention_seconds)
+
+
+def _open_ear(app: Celery, roster: Roster, presence: Presence, held: HeldRuns) -> Ear:
+    return Ear(
+        QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
+    )
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:
@@ -118,7 +111,7 @@ def _create_worker(app: Celery, name: str, threads: int) -> Any:
     )
 
 
-def _connect_signals(presence: "Presence", ear: Ear, metrics: WorkerMetrics) -> None:
+def _connect_signals(presence: Presence, ear: Ear, metrics: WorkerMetrics) -> None:
     def ready(sender: Any, **_signal: Any) -> None:
         presence.consumer = sender
         ear.start()
@@ -138,54 +131,3 @@ def _connect_signals(presence: "Presence", ear: Ear, metrics: WorkerMetrics) -> 
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)
     task_received.connect(received, weak=False)
-
-
-class Presence:
-    """What this worker is and does, as its heartbeat tells it: Celery's own view of the queues that it consumes."""
-
-    def __init__(self, name: str, settings: Settings, held: HeldRuns) -> None:
-        self._name, self._settings, self._held = name, settings.worker, held
-        self.consumer: Any = None
-        self._received = 0
-        self._draining = False
-
-    def receive(self, run: Run | None) -> None:
-        """Note a message that has reached this worker, and the run that it is about."""
-        self._received += 1
-        if run:
-            self._held.receive(run)
-
-    def is_draining(self) -> bool:
-        """Tell whether the process was told to stop."""
-        return self._draining
-
-    def drain(self) -> None:
-        """Take nothing new; finish what runs, until a second SIGTERM or the end of `drain_seconds` gives it up.
-
-        Called by Celery's handler of a signal, in the main thread, which may hold any lock: hence the threads.
-        """
-        self._draining = True
-        threading.Thread(target=self._held.drop_received, daemon=True).start()
-        limit = threading.Timer(self._settings.drain_seconds, self._held.cancel_all)
-        limit.daemon = True
-        limit.start()
-        signal.signal(signal.SIGTERM, self._stop_at_once)
-
-    def _stop_at_once(self, *_signal: object) -> None:
-        threading.Thread(target=self._held.cancel_all, daemon=True).start()
-
-    def describe(self) -> Worker:
-        """Return this worker as it is now."""
-        consumer = getattr(self.consumer, "task_consumer", None)
-        # Not started yet, or reconnecting: it could not be steered, so it is not offered shards.
-        is_away = self._draining or consumer is None
-        queues = [] if consumer is None or is_away else [queue.name for queue in consumer.queues]
-        return Worker(
-            self._name,
-            self._settings.zone,
-            frozenset(name for name in queues if name.startswith("hosts.")),
-            draining=is_away,
-            free=max(0, self._settings.threads - self._held.busy),
-            received=self._received,
-            profiles=profile_names(profile_folder(self._settings)),
-        )

@@ -6,11 +6,12 @@ from flask import Blueprint, Response
 from marshmallow import ValidationError
 
 from api import render, trail
-from api.auth import caller, check_password, proven, require
+from api.auth import caller, proven, require
 from api.declaration import answers, takes, takes_query
 from api.envelope import success
 from api.instant import iso
 from api.password import hash_password
+from api.proof import check_password
 from api.schema.answer import list_of, page_of
 from api.schema.answer_iam import Myself, RoleDetail
 from api.schema.answer_iam import User as UserAnswer

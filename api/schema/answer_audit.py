@@ -15,7 +15,7 @@ class AuditEntry(AnswerSchema):
     id = string("The entry's id.")
     time = moment("When it was answered.")
     user = fields.Nested(UserReference, metadata=documented("Who called; no name and 0: a stranger."))
-    proof = string("What proved who called: `password`, `token <id>` or `access key <id>`.")
+    proof = string("What proved who called: `password`, `token <id>`, `access key <id>` or `session`.")
     address = string("From where.")
     traceId = string("The call's trace id.")
     method = string("Its method.")

@@ -32,7 +32,7 @@ class User(AnswerSchema):
 class Myself(User):
     """The caller; the permissions are those that hold for this call."""
 
-    proof = string("What proved who calls: `password`, `token <id>` or `access key <id>`.")
+    proof = string("What proved who calls: `password`, `token <id>`, `access key <id>` or `session`.")
 
     example: ClassVar[Example] = {**User.example, "proof": "password"}
 

@@ -111,6 +111,8 @@ class Deliverer(threading.Thread):
             # Its lease runs out, and it is tried again.
             log.warning("delivery is left to its lease", delivery=delivery.id, reason=str(error))
         except Exception:
+            # A fault of ours: in the pool nobody asks for what a thread raised, so it would be told nowhere. Its lease
+            # runs out, too.
             log.exception("delivery", delivery=delivery.id)
         finally:
             with self._lock:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
-from redis import Redis, WatchError
+from redis import Redis
 
 from api.access_key import NoSecretKey
 from api.cipher import Cipher
@@ -98,20 +98,18 @@ class Hooks:
 
     def change(self, id: int, changes: dict[str, Any]) -> Hook:
         """Change fields of a webhook (not its secret) and return it; UnknownWebhook where there is none."""
-        with translated(), self._redis.pipeline() as pipe:
-            while True:
-                try:
-                    pipe.watch(KEY)
-                    text = pipe.hget(KEY, str(id))
-                    if text is None:
-                        raise UnknownWebhook
-                    changed = replace(_parse(text), **changes)
-                    pipe.multi()
-                    pipe.hset(KEY, str(id), _text(changed))
-                    pipe.execute()
-                except WatchError:
-                    continue
-                break
+
+        def write(pipe: Any) -> Hook:
+            text = pipe.hget(KEY, str(id))
+            if text is None:
+                raise UnknownWebhook
+            hook = replace(_parse(text), **changes)
+            pipe.multi()
+            pipe.hset(KEY, str(id), _text(hook))
+            return hook
+
+        with translated():
+            changed: Hook = self._redis.transaction(write, KEY, value_from_callable=True)
         self._disk.confirm()
         return changed
 

@@ -41,7 +41,7 @@ def doctor(
 
 def _client(calling: Calling, settings: "Settings", *, of_stack: bool) -> "ApiClient":
     from cli.client import ApiClient
-    from cli.port import reachable
+    from config.address import reachable
 
     if of_stack:
         api = settings.api

@@ -135,13 +135,7 @@ class NamespacedStack(RunningStack):
             base_url="http://api", auth=(user, password), timeout=30, transport=httpx.HTTPTransport(uds=path)
         )
         until(lambda: "listening" in self.log_of("relay"), 10)
-        until(self._is_ready, 30)
-
-    def _is_ready(self) -> bool:
-        try:
-            return self.http.get("/readyz").is_success
-        except httpx.TransportError:
-            return False
+        until(self.is_ready, 30)
 
     def end(self, name: str) -> None:
         """End a process by SIGKILL."""

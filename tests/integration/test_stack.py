@@ -64,7 +64,7 @@ def test_flower_shows_each_action_with_host_and_state_also_after_a_restart_of_th
     [server] = [pid for pid, arguments in stack.children().items() if "valkey-server" in arguments]
     os.kill(server, signal.SIGKILL)
     until(lambda: server not in stack.children())
-    until(lambda: _is_ready(stack), 30)
+    until(stack.is_ready, 30)
     assert stack.follow(stack.restart(host_ids[:2])["id"])["status"] == "SUCCESSFUL"
     task = stack.follow(stack.restart(host_ids[:2])["id"])
     auth = (stack.ready["user"], stack.ready["password"])
@@ -77,13 +77,6 @@ def test_flower_shows_each_action_with_host_and_state_also_after_a_restart_of_th
         assert row["name"] in {"agent.prepare", "proxy.restart", "agent.stop", "agent.start", "agent.finish"}
         assert f"'task': {task['id']}, " in row["kwargs"]
         assert "'127.78.0." in row["args"]
-
-
-def _is_ready(stack: RunningStack) -> bool:
-    try:
-        return stack.http.get("/readyz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def _all_successful(flower: httpx.Client, wanted: set[str]) -> list[dict[str, str]]:

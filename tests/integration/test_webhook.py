@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from cli.port import free_port
@@ -14,7 +13,6 @@ from tests.receiver import Receiver, documented_verify
 from tests.stack import RunningStack
 from tests.wait import until
 
-ANSWERS = "/readyz"
 # gunicorn's, and the one that answers.
 API_PROCESSES = 2
 
@@ -29,13 +27,6 @@ def stack(tmp_path: Path) -> Iterator[RunningStack]:
 
 def api_pids(stack: RunningStack) -> list[int]:
     return [pid for pid, words in stack.children().items() if "muster api" in words or "muster-api" in words]
-
-
-def is_up(stack: RunningStack) -> bool:
-    try:
-        return stack.http.get(ANSWERS).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def hook(stack: RunningStack, port: int) -> dict[str, Any]:
@@ -80,7 +71,7 @@ def test_what_ends_while_receiver_and_api_are_down_is_told_once_they_are_back(
         os.kill(pid, signal.SIGKILL)
     receiver = Receiver(port)
     try:
-        until(lambda: is_up(stack), 30)
+        until(stack.is_ready, 30)
         wanted = {(kind, task) for kind in ("task.ended", "task.failed") for task in (first["id"], second)}
         until(lambda: {(one.said["type"], one.said["data"]["task"]["id"]) for one in receiver.got} == wanted, 40)
         assert all(verify(made["secret"], one.headers, one.body) for one in receiver.got)

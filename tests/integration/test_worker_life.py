@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from dag.roster import Roster
@@ -135,18 +134,11 @@ def test_after_a_restart_of_redis_all_workers_work_again_within_ten_seconds(
     ids, names = stack.enrol(openssh.inventory()[:8]), set(workers(stack))
     [server] = [pid for pid, arguments in stack.children().items() if "valkey-server" in arguments]
     os.kill(server, signal.SIGKILL)
-    until(lambda: _answers(stack))
+    until(stack.is_ready)
     task = stack.restart(ids)
     until(lambda: {node.executor for node in stack.store.load(task["id"]).nodes if node.executor} == names, 10)
     assert stack.follow(task["id"])["status"] == "SUCCESSFUL"
     check_invariants(stack.store)
-
-
-def _answers(stack: RunningStack) -> bool:
-    try:
-        return stack.http.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_a_worker_that_hears_nothing_is_replaced(stack: RunningStack, openssh: OpenSshHosts, tmp_path: Path) -> None:

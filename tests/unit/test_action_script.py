@@ -313,10 +313,10 @@ def test_a_look_shows_what_runs_and_leaves_no_trace(agent: Agent) -> None:
 def test_a_look_waits_for_nobody_and_ends_nobody(agent: Agent) -> None:
     agent.install()
     assert agent.do(START)[0].ok
-    working = agent.begin(build_script(agent.request(), "run 30 sleep 4714\nend ok ''\n"))
-    until(lambda: any(arguments == "sleep 4714" for _pid, arguments in processes()))
+    working = agent.begin(build_script(agent.request(), f"run 30 {agent.hang}\nend ok ''\n"))
+    until(agent.hanging)
     assert look(agent, agent.profile).status == "STARTED"
-    [sleeping] = [pid for pid, arguments in processes() if arguments == "sleep 4714"]
+    [sleeping] = agent.hanging()
     os.kill(sleeping, signal.SIGTERM)
     assert read_found(agent.end(working)).ok
 
@@ -340,10 +340,10 @@ def test_a_status_that_hangs_does_not_hold_a_look_up(agent: Agent) -> None:
     agent.install()
     assert agent.do(START)[0].ok
     began = time.monotonic()
-    seen = look(agent, replace(agent.profile, status=("sleep", "4715")))
+    seen = look(agent, replace(agent.profile, status=tuple(agent.hang.split())))
     assert seen.status == "STARTED"
     assert time.monotonic() - began < 10
-    assert not any(arguments == "sleep 4715" for _pid, arguments in processes())
+    assert agent.hanging() == []
 
 
 def test_a_start_that_fails_shows_its_words(agent: Agent) -> None:
@@ -373,13 +373,13 @@ def test_what_ignores_term_is_killed_and_reported(agent: Agent) -> None:
 
 
 def test_a_stop_that_hangs_is_ended_and_what_is_left_with_it(agent: Agent) -> None:
-    agent.install(stop="#!/bin/sh\nsleep 4711\n")
+    agent.install(stop=f"#!/bin/sh\n{agent.hang}\n")
     assert agent.do(START)[0].ok
     result, text = agent.do(STOP)
     assert result.ok, text
     assert "did not end within 2 s: killed" in text
     assert agent.living() == []
-    assert not any(args == "sleep 4711" for _pid, args in processes())
+    assert agent.hanging() == []
 
 
 def test_the_guard_is_ended_before_what_it_would_start_again(agent: Agent) -> None:
@@ -566,10 +566,10 @@ end ok ''
 
     def test_a_newer_run_begins_only_when_nothing_of_the_older_is_left(self, agent: Agent) -> None:
         """Ended: a run whose command ignores SIGTERM. Counted: such commands alive when the newer one begins."""
-        stubborn = "sh -c 'trap : TERM; while :; do sleep 0.1; done' stubborn-4714"
-        older = agent.begin(self.script(agent, 7, f"run 30 {stubborn}"))
-        until(lambda: any("stubborn-4714" in args for _pid, args in processes()))
-        look = "ps -ewwo args= | grep -c '[s]tubborn-4714' >>\"$HOME/alive\""
+        name = f"stubborn-{agent.hang.rpartition('.')[2]}"
+        older = agent.begin(self.script(agent, 7, f"run 30 sh -c 'trap : TERM; while :; do sleep 0.1; done' {name}"))
+        until(lambda: any(name in args for _pid, args in processes()))
+        look = f"ps -ewwo args= | grep -c '[s]{name[1:]}' >>\"$HOME/alive\""
         newer = agent.begin(self.script(agent, 8, look))
         assert read_found(agent.end(newer)).ok
         assert (agent.home / "alive").read_text().split() == ["0"]
@@ -577,7 +577,7 @@ end ok ''
 
     def test_a_worker_that_falls_silent_is_given_up(self, agent: Agent) -> None:
         request = replace(agent.request(token=7), silence_seconds=4)
-        process = agent.begin(build_script(request, self.BODY.format(work="run 30 sleep 4715")))
+        process = agent.begin(build_script(request, self.BODY.format(work=f"run 30 {agent.hang}")))
         assert process.stdin is not None
         for _ in range(6):  # it lives for as long as it is spoken to
             process.stdin.write(b"\n")
@@ -586,24 +586,24 @@ end ok ''
                 process.wait(timeout=1)
         found = read_found(agent.end(process))
         assert found.reason == "the worker was silent for 4 s; what ran was killed"
-        assert not any(args == "sleep 4715" for _pid, args in processes())
+        assert agent.hanging() == []
         assert self.journal(agent) == [["begin", "7", "-"], ["end", "7", "failed"]]
 
     def test_a_time_limit_ends_all_that_was_started(self, agent: Agent) -> None:
-        work = "run 30 sh -c 'sleep 4712 & sleep 4712; :'"
+        work = f"run 30 sh -c '{agent.hang} & {agent.hang}; :'"
         found = read_found(agent.end(agent.begin(self.script(agent, 7, work, timeout=4))))
         assert found.reason == "passed its time limit of 1 s; what ran was killed"
-        assert not any(args == "sleep 4712" for _pid, args in processes())
+        assert agent.hanging() == []
 
     def test_a_lost_connection_ends_all_but_the_agent(self, agent: Agent) -> None:
         agent.install()
         assert agent.do(START)[0].ok
-        process = agent.begin(self.script(agent, 1000, "run 30 sleep 4713"))
-        until(lambda: any(args == "sleep 4713" for _pid, args in processes()))
+        process = agent.begin(self.script(agent, 1000, f"run 30 {agent.hang}"))
+        until(agent.hanging)
         assert process.stdin is not None
         process.stdin.close()
         process.wait(timeout=10)
-        until(lambda: not any(args == "sleep 4713" for _pid, args in processes()))
+        until(lambda: not agent.hanging())
         assert len(agent.living()) == 1
         assert process.stdout is not None
         process.stdout.close()

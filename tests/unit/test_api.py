@@ -1,78 +1,25 @@
 """Restarts and tasks over the real store on fakeredis: answers, and refusals, which write nothing."""
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-import fakeredis
 import pytest
-from flask.testing import FlaskClient
 from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
-from werkzeug.test import TestResponse
 
 from api import error
-from api.app import create_app
-from api.user import KEY, Permission, UserStore
-from config.settings import ApiSettings, Settings
 from dag import error as engine_error
-from dag.host import Host
-from dag.registry import HostRegistry
-from dag.store import Store
+from tests.small import ADMIN, CREATE, DELETE, LIMIT, VIEWER, SmallApi, refused, small_api
 
-ADMIN = ("admin", "correct horse")
-VIEWER = ("viewer", "battery staple")
 RESTART = "/compute/hosts/batchRestartAgents"
-CREATE = "/compute/hosts/batchCreate"
-DELETE = "/compute/hosts/batchDelete"
-LIMIT = 8
-
-
-@dataclass
-class Api:
-    client: FlaskClient
-    redis: fakeredis.FakeRedis
-    registry: HostRegistry
-    store: Store
-    users: UserStore
-
-    def dump(self) -> dict[str, Any]:
-        """All that is kept, but for the traces of each call (audit log, counters)."""
-        keys = sorted(key for key in map(str, self.redis.keys()) if key == KEY or not key.startswith("{iam}:"))
-        return {key: self.redis.dump(key) for key in keys}
-
-    def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data, auth=auth, **{"content_type": "application/json", **kwargs})
-
-    def get(self, path: str, auth: tuple[str, str] | None = ADMIN) -> TestResponse:
-        return self.client.get(path, auth=auth)
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    redis = fakeredis.FakeRedis(decode_responses=True)
-    store, registry, users = Store(redis), HostRegistry(redis), UserStore(redis)
-    users.ensure_admin(*ADMIN)
-    users.add(*VIEWER, [Permission.HOST_VIEWER])
-    registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(1, 4)])
-    settings = Settings(api=ApiSettings(max_hosts=LIMIT, max_body_bytes=4096, server_name="here"))
-    yield Api(create_app(store, registry, users, settings).test_client(), redis, registry, store, users)
-    redis.close()
-
-
-def refused(answer: TestResponse, status: int, code: int) -> dict[str, Any]:
-    """Check the envelope of a failure and return its error."""
-    body = json.loads(answer.data)
-    assert (answer.status_code, body["status"], body["error"]["code"]) == (status, status, code)
-    assert set(body) == {"duration", "error", "server", "status", "successful", "timestamp", "traceId"}
-    assert body["successful"] is False
-    assert re.fullmatch(r"[0-9a-f]{16}", body["traceId"])
-    found: dict[str, Any] = body["error"]
-    return found
+def api() -> Iterator[SmallApi]:
+    with small_api() as found:
+        yield found
 
 
 BAD_IDS = [
@@ -94,7 +41,7 @@ BAD_IDS = [
 
 @pytest.mark.parametrize("field", ["hostIds", "hostids"])
 @pytest.mark.parametrize(("value", "message", "shown"), BAD_IDS)
-def test_a_bad_id_is_named_by_its_place(api: Api, field: str, value: Any, message: str, shown: Any) -> None:
+def test_a_bad_id_is_named_by_its_place(api: SmallApi, field: str, value: Any, message: str, shown: Any) -> None:
     before = api.dump()
     found = refused(api.post(RESTART, {field: [1, value, 2]}), 400, 10001)
     place = f"{field}[1]"
@@ -104,7 +51,7 @@ def test_a_bad_id_is_named_by_its_place(api: Api, field: str, value: Any, messag
     assert api.dump() == before
 
 
-def test_every_bad_id_is_named_and_the_list_is_capped(api: Api) -> None:
+def test_every_bad_id_is_named_and_the_list_is_capped(api: SmallApi) -> None:
     found = refused(api.post(RESTART, {"hostIds": [-1, 1, "x", 0]}), 400, 10001)
     assert [sub["field"] for sub in found["subErrors"]] == ["hostIds[0]", "hostIds[2]", "hostIds[3]"]
     extra = {f"f{n}": 1 for n in range(150)}
@@ -130,7 +77,7 @@ def test_every_bad_id_is_named_and_the_list_is_capped(api: Api) -> None:
         ({"hostIds": ["\x00" * 500]}, "hostIds"),
     ],
 )
-def test_a_wrong_body_names_its_field(api: Api, body: Any, target: str) -> None:
+def test_a_wrong_body_names_its_field(api: SmallApi, body: Any, target: str) -> None:
     before = api.dump()
     found = refused(api.post(RESTART, body), 400, 10001)
     assert target in {sub["field"].split("[")[0] for sub in found["subErrors"]}
@@ -158,7 +105,7 @@ def test_a_wrong_body_names_its_field(api: Api, body: Any, target: str) -> None:
         '{"hostIds":[1]}'.encode("utf-16"),
     ],
 )
-def test_what_is_no_json_object_is_refused(api: Api, body: bytes) -> None:
+def test_what_is_no_json_object_is_refused(api: SmallApi, body: bytes) -> None:
     before = api.dump()
     refused(api.post(RESTART, body), 400, 10001)
     assert api.dump() == before
@@ -177,7 +124,7 @@ def test_what_is_no_json_object_is_refused(api: Api, body: bytes) -> None:
         (b'{"hostIds":[1],"force":1}', "Illegal argument force: is no field of this request"),
     ],
 )
-def test_a_refusal_says_what_is_wrong_with_the_body(api: Api, body: bytes, message: str) -> None:
+def test_a_refusal_says_what_is_wrong_with_the_body(api: SmallApi, body: bytes, message: str) -> None:
     assert refused(api.post(RESTART, body), 400, 10001)["message"] == message
 
 
@@ -190,25 +137,25 @@ def test_a_refusal_says_what_is_wrong_with_the_body(api: Api, body: bytes, messa
     ],
 )
 def test_what_can_t_be_served_is_said_with_what_was_asked(
-    api: Api, method: str, path: str, status: int, message: str
+    api: SmallApi, method: str, path: str, status: int, message: str
 ) -> None:
     answer = api.client.open(path, method=method, auth=ADMIN, json={"x": "y" * 5000})
     assert refused(answer, status, 10002 if status == 404 else 10001)["message"] == message
 
 
 @pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])
-def test_another_media_type_is_refused(api: Api, kind: str | None) -> None:
+def test_another_media_type_is_refused(api: SmallApi, kind: str | None) -> None:
     before = api.dump()
     refused(api.post(RESTART, {"hostIds": [1]}, content_type=kind), 415, 10001)
     assert api.dump() == before
 
 
-def test_a_large_body_is_refused(api: Api) -> None:
+def test_a_large_body_is_refused(api: SmallApi) -> None:
     refused(api.post(RESTART, {"hostIds": [1], "x": "y" * 5000}), 413, 10001)
 
 
 @pytest.mark.parametrize(("padding", "status"), [(5000, 413), (10, 200)])
-def test_a_body_in_chunks_has_the_same_limit(api: Api, padding: int, status: int) -> None:
+def test_a_body_in_chunks_has_the_same_limit(api: SmallApi, padding: int, status: int) -> None:
     answer = api.client.post(
         RESTART,
         input_stream=BytesIO(b'{"hostIds":[1]}' + b" " * padding),
@@ -219,7 +166,7 @@ def test_a_body_in_chunks_has_the_same_limit(api: Api, padding: int, status: int
     assert answer.status_code == status
 
 
-def test_unknown_hosts_are_each_named(api: Api) -> None:
+def test_unknown_hosts_are_each_named(api: SmallApi) -> None:
     api.registry.delete([2])
     before = api.dump()
     found = refused(api.post(RESTART, {"hostids": [1, 2, 2**63 - 1]}), 404, 10002)
@@ -233,7 +180,7 @@ def test_unknown_hosts_are_each_named(api: Api) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
 @pytest.mark.parametrize("field", ["hostIds", "hostids"])
-def test_a_submission_can_be_followed(api: Api, prefix: str, field: str) -> None:
+def test_a_submission_can_be_followed(api: SmallApi, prefix: str, field: str) -> None:
     answer = api.post(prefix + RESTART, {field: [1, 3]}).json
     assert answer is not None
     assert answer["data"]["context"]["listMap"]["host_ids"] == ["1", "3"]
@@ -247,7 +194,7 @@ def test_a_submission_can_be_followed(api: Api, prefix: str, field: str) -> None
     assert api.store.load(answer["data"]["id"]).trace_id.endswith(answer["traceId"])
 
 
-def test_a_busy_host_waits(api: Api) -> None:
+def test_a_busy_host_waits(api: SmallApi) -> None:
     first, second = (json.loads(api.post(RESTART, {"hostIds": [1]}).data)["data"] for _ in range(2))
     assert [n["status"] for n in first["subtasks"]] == ["READY"] + ["PENDING"] * 8
     assert [n["status"] for n in second["subtasks"]] == ["PENDING"] * 9
@@ -266,7 +213,7 @@ def test_a_busy_host_waits(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
-def test_who_may_call(api: Api, prefix: str, method: str, path: str, needs: int) -> None:
+def test_who_may_call(api: SmallApi, prefix: str, method: str, path: str, needs: int) -> None:
     before = api.dump()
     for auth in (None, ("admin", "wrong"), ("nobody", "x"), ("", "")):
         answer = api.client.open(prefix + path, method=method, auth=auth, json={"hostIds": [1]})
@@ -281,12 +228,12 @@ def test_who_may_call(api: Api, prefix: str, method: str, path: str, needs: int)
 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic", "Basic !!!", "Basic /////w==", "Basic bm9jb2xvbg==", "x"])
-def test_a_strange_authorization_is_refused(api: Api, header: str) -> None:
+def test_a_strange_authorization_is_refused(api: SmallApi, header: str) -> None:
     refused(api.client.get("/compute/hosts", headers={"Authorization": header}), 401, 30000)
 
 
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
-def test_what_is_not_there(api: Api, prefix: str) -> None:
+def test_what_is_not_there(api: SmallApi, prefix: str) -> None:
     assert refused(api.get(prefix + "/tasks/instances/99"), 404, 20000)["message"] == "Task 99 does not exist."
     refused(api.get(prefix + "/tasks/99"), 404, 20000)
     found = refused(api.get(prefix + "/compute/hosts/99"), 404, 10002)
@@ -302,13 +249,13 @@ def test_what_is_not_there(api: Api, prefix: str) -> None:
     refused(api.get(prefix + "/compute//hosts"), 404, 10002)
 
 
-def test_another_method(api: Api) -> None:
+def test_another_method(api: SmallApi) -> None:
     answer = api.get(RESTART)
     refused(answer, 405, 10001)
     assert "POST" in answer.headers["Allow"]
 
 
-def test_redis_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_away(api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*args: Any, **kwargs: Any) -> Any:
         raise RedisAway("no route to secret-host:6379")
 
@@ -326,12 +273,12 @@ def test_redis_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert api.get("/healthz", auth=None).status_code == 200
 
 
-def test_health_needs_no_login(api: Api) -> None:
+def test_health_needs_no_login(api: SmallApi) -> None:
     assert api.get("/healthz", auth=None).status_code == 200
     assert api.get("/readyz", auth=None).status_code == 200
 
 
-def test_the_unexpected_tells_nothing_and_is_logged(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unexpected_tells_nothing_and_is_logged(api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("inner workings")
 
@@ -344,7 +291,7 @@ def test_the_unexpected_tells_nothing_and_is_logged(api: Api, monkeypatch: pytes
     assert lines[0]["trace_id"].endswith(json.loads(answer.data)["traceId"])
 
 
-def test_refusals_are_logged_without_secrets(api: Api) -> None:
+def test_refusals_are_logged_without_secrets(api: SmallApi) -> None:
     with capture_logs() as lines:
         answers = [
             api.get("/compute/hosts", auth=("admin", "hunter2")),

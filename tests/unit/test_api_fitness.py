@@ -11,8 +11,7 @@ from config.settings import WorkerSettings
 from dag.roster import Roster, Worker
 from dag.store import Store
 from tests.iam import Iam, error_of
-from workers.process import profile_folder
-from workers.profile.profile import builtin_names, profile_names
+from workers.profile.profile import builtin_names, profile_folder, profile_names
 
 CREATE, IMPORT = "/compute/hosts/batchCreate", "/compute/hosts/import"
 KNOWN = frozenset({"ocp_agentctl", "systemd"})

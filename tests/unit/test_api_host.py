@@ -1,78 +1,26 @@
 """The hosts over the real registry on fakeredis: enrol, list, forget; what is refused writes nothing."""
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-import fakeredis
 import pytest
-from flask.testing import FlaskClient
 from structlog.testing import capture_logs
-from werkzeug.test import TestResponse
 
-from api.app import create_app
-from api.user import KEY, Permission, UserStore
-from config.settings import ApiSettings, Settings
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.host import Agent, AgentStatus, Host
 from dag.registry import HostRegistry
-from dag.store import Store
-
-ADMIN = ("admin", "correct horse")
-VIEWER = ("viewer", "battery staple")
-RESTART = "/compute/hosts/batchRestartAgents"
-CREATE = "/compute/hosts/batchCreate"
-DELETE = "/compute/hosts/batchDelete"
-LIMIT = 8
-
-
-@dataclass
-class Api:
-    client: FlaskClient
-    redis: fakeredis.FakeRedis
-    registry: HostRegistry
-    store: Store
-    users: UserStore
-
-    def dump(self) -> dict[str, Any]:
-        """All that is kept, but for the traces of each call (audit log, counters)."""
-        keys = sorted(key for key in map(str, self.redis.keys()) if key == KEY or not key.startswith("{iam}:"))
-        return {key: self.redis.dump(key) for key in keys}
-
-    def post(self, path: str, body: Any, auth: tuple[str, str] | None = ADMIN, **kwargs: Any) -> TestResponse:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data, auth=auth, **{"content_type": "application/json", **kwargs})
-
-    def get(self, path: str, auth: tuple[str, str] | None = ADMIN) -> TestResponse:
-        return self.client.get(path, auth=auth)
+from tests.small import ADMIN, CREATE, DELETE, LIMIT, VIEWER, SmallApi, refused, small_api
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    redis = fakeredis.FakeRedis(decode_responses=True)
-    store, registry, users = Store(redis), HostRegistry(redis), UserStore(redis)
-    users.ensure_admin(*ADMIN)
-    users.add(*VIEWER, [Permission.HOST_VIEWER])
-    registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(1, 4)])
-    settings = Settings(api=ApiSettings(max_hosts=LIMIT, max_body_bytes=4096, server_name="here"))
-    yield Api(create_app(store, registry, users, settings).test_client(), redis, registry, store, users)
-    redis.close()
+def api() -> Iterator[SmallApi]:
+    with small_api() as found:
+        yield found
 
 
-def refused(answer: TestResponse, status: int, code: int) -> dict[str, Any]:
-    """Check the envelope of a failure and return its error."""
-    body = json.loads(answer.data)
-    assert (answer.status_code, body["status"], body["error"]["code"]) == (status, status, code)
-    assert set(body) == {"duration", "error", "server", "status", "successful", "timestamp", "traceId"}
-    assert body["successful"] is False
-    assert re.fullmatch(r"[0-9a-f]{16}", body["traceId"])
-    found: dict[str, Any] = body["error"]
-    return found
-
-
-def test_hosts_are_enrolled_with_all_they_have(api: Api) -> None:
+def test_hosts_are_enrolled_with_all_they_have(api: SmallApi) -> None:
     body = {
         "hostBasicDataList": [
             {"innerIpAddress": "10.9.0.1"},
@@ -135,14 +83,14 @@ ONE = [{"innerIpAddress": "10.9.0.1"}]
         ({"hostBasicDataList": ONE, "password": "x"}, "password"),
     ],
 )
-def test_a_host_that_makes_no_sense_is_refused(api: Api, body: Any, field: str) -> None:
+def test_a_host_that_makes_no_sense_is_refused(api: SmallApi, body: Any, field: str) -> None:
     before = api.dump()
     found = refused(api.post(CREATE, body), 400, 10001)
     assert field in {sub["field"] for sub in found["subErrors"]}
     assert api.dump() == before
 
 
-def test_hosts_are_forgotten_all_or_none(api: Api) -> None:
+def test_hosts_are_forgotten_all_or_none(api: SmallApi) -> None:
     api.store.submit(BATCH_RESTART, [3], creator="admin", executor="x", trace_id="t")
     before = api.dump()
     found = refused(api.post(DELETE, {"hostIdList": [1, 9]}), 404, 10002)
@@ -170,7 +118,7 @@ def test_hosts_are_forgotten_all_or_none(api: Api) -> None:
         ("?status=ONLINE&status=OFFLINE", [], 0),
     ],
 )
-def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
+def test_pages(api: SmallApi, query: str, ids: list[int], total: int) -> None:
     data = json.loads(api.get("/compute/hosts" + query).data)["data"]
     assert [host["id"] for host in data["contents"]] == ids
     size = data["page"]["size"]
@@ -188,7 +136,7 @@ def test_pages(api: Api, query: str, ids: list[int], total: int) -> None:
         ("label=rack=r1&keyword=10.7.0.2", [5]),
     ],
 )
-def test_hosts_are_listed_by_all_of_the_labels(api: Api, query: str, ids: list[int]) -> None:
+def test_hosts_are_listed_by_all_of_the_labels(api: SmallApi, query: str, ids: list[int]) -> None:
     labels = [{"rack": "r1"}, {"rack": "r1", "tier": "db"}, {"rack": "r2", "tier": ""}]
     api.registry.create([Host(0, f"10.7.0.{n}", labels=each) for n, each in enumerate(labels, 1)])
     data = json.loads(api.get(f"/compute/hosts?{query}").data)["data"]
@@ -201,12 +149,12 @@ label=rack label==r1 label=rack=r1&label=rack=r2"""
 
 
 @pytest.mark.parametrize("query", NONSENSE.split())
-def test_a_page_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
+def test_a_page_that_makes_no_sense_is_refused(api: SmallApi, query: str) -> None:
     found = refused(api.get(f"/compute/hosts?{query}"), 400, 10001)
     assert found["target"] == query.split("=")[0]
 
 
-def test_what_may_be_a_password_is_not_echoed(api: Api) -> None:
+def test_what_may_be_a_password_is_not_echoed(api: SmallApi) -> None:
     body = {"hostBasicDataList": ONE, "variables": {"key": "hunter2\n"}, "password": "hunter2"}
     with capture_logs() as lines:
         answer = api.post(CREATE, body)
@@ -214,14 +162,14 @@ def test_what_may_be_a_password_is_not_echoed(api: Api) -> None:
     assert "hunter2" not in answer.text + str(lines)
 
 
-def test_a_name_forges_no_line_of_the_log(api: Api) -> None:
+def test_a_name_forges_no_line_of_the_log(api: SmallApi) -> None:
     with capture_logs() as lines:
         refused(api.post(CREATE, {"x\nforged": 1}), 400, 10001)
     assert [line["event"] for line in lines] == ["call refused", "call"]
     assert "\n" not in lines[0]["reason"] + lines[0]["target"]
 
 
-def test_a_host_is_forgotten_by_its_path_unless_a_task_uses_it(api: Api) -> None:
+def test_a_host_is_forgotten_by_its_path_unless_a_task_uses_it(api: SmallApi) -> None:
     api.store.submit(BATCH_RESTART, [3], creator="admin", executor="x", trace_id="t")
     before = api.dump()
     found = refused(api.client.delete("/compute/hosts/3", auth=ADMIN), 409, 40000)
@@ -235,7 +183,7 @@ def test_a_host_is_forgotten_by_its_path_unless_a_task_uses_it(api: Api) -> None
     refused(api.get("/compute/hosts/1"), 404, 10002)
 
 
-def test_the_status_of_hosts_follows_what_was_seen(api: Api) -> None:
+def test_the_status_of_hosts_follows_what_was_seen(api: SmallApi) -> None:
     seen = {"1": Agent(AgentStatus.STARTED, seen_at=1), "2": Agent(AgentStatus.UNKNOWN, unreachable="no answer")}
     for host, agent in seen.items():
         api.redis.hset(api.store.keys.agents, host, json.dumps(asdict(agent)))
@@ -251,7 +199,7 @@ IMPORT = "/compute/hosts/import"
 
 
 @pytest.mark.parametrize("prefix", ["", "/api/v2"])
-def test_an_inventory_is_imported_but_for_what_is_enrolled(api: Api, prefix: str) -> None:
+def test_an_inventory_is_imported_but_for_what_is_enrolled(api: SmallApi, prefix: str) -> None:
     content = "[web]\n10.0.0.2\nnew[1:2] ansible_port=2222 http_port=80\n"
     body = {"format": "ini", "content": content, "zone": "east"}
     before = api.dump()
@@ -270,7 +218,7 @@ def test_an_inventory_is_imported_but_for_what_is_enrolled(api: Api, prefix: str
     assert (again["contents"], len(again["skipped"])) == ([], 3)
 
 
-def test_an_import_is_all_or_nothing_and_names_every_fault(api: Api) -> None:
+def test_an_import_is_all_or_nothing_and_names_every_fault(api: SmallApi) -> None:
     before = api.dump()
     content = "address,ssh_port,var.key\na,22,\nb,0,\nc,22,hunter2\x01\n"
     answer = api.post(IMPORT, {"format": "csv", "content": content})
@@ -298,14 +246,14 @@ def test_an_import_is_all_or_nothing_and_names_every_fault(api: Api) -> None:
         ({"format": "ini", "content": "a", "file": "x"}, "file"),
     ],
 )
-def test_an_import_that_makes_no_sense_names_its_field(api: Api, body: dict[str, Any], field: str) -> None:
+def test_an_import_that_makes_no_sense_names_its_field(api: SmallApi, body: dict[str, Any], field: str) -> None:
     before = api.dump()
     assert field in {sub["field"] for sub in refused(api.post(IMPORT, body), 400, 10001)["subErrors"]}
     refused(api.post(IMPORT, body, auth=VIEWER), 403, 30014)
     assert api.dump() == before
 
 
-def test_a_host_that_somebody_else_enrols_meanwhile_is_skipped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_somebody_else_enrols_meanwhile_is_skipped(api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
     known, calls = HostRegistry.known, list[int]()
 
     def late(self: HostRegistry, places: Any) -> dict[tuple[str, int], int]:

@@ -180,6 +180,7 @@ def test_failures_come_page_by_page_with_the_last_lines_of_their_logs(api: Api) 
     refused(api.call("GET", "/tasks/instances/4711/failures"), 404, 20000)
 
 
+@pytest.mark.alone
 def test_a_grid_of_ten_thousand_hosts_is_small_and_quick(valkey_url: str) -> None:
     redis = Redis.from_url(valkey_url, decode_responses=True)
     redis.flushall()

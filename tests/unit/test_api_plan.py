@@ -193,6 +193,7 @@ def test_a_dry_run_is_not_in_the_audit_log(fleet: Iam) -> None:
     assert fleet.redis.xlen(AUDIT) == 2
 
 
+@pytest.mark.alone
 def test_a_plan_of_ten_thousand_hosts_takes_bounded_work(valkey_url: str) -> None:
     redis = Redis.from_url(valkey_url, decode_responses=True)
     redis.flushall()

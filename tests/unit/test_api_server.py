@@ -16,6 +16,8 @@ import pytest
 
 from tests.signing import signed_headers, url
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 1
 PROGRAM = """

@@ -124,6 +124,7 @@ def test_the_same_wrong_password_again_and_again_is_one_attempt(iam: Iam) -> Non
     assert login(iam, "viewer", PASSWORD).status_code == 200
 
 
+@pytest.mark.usefixtures("owasp_hasher")
 def test_right_passwords_never_wait(iam: Iam) -> None:
     with ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(lambda _: login(iam, "viewer", PASSWORD).status_code, range(64)))
@@ -209,6 +210,8 @@ def test_who_calls_too_often_is_told_when_to_come_again(redis: Redis) -> None:
     assert iam.call("GET", "/iam/me", user="operator").status_code == 200
 
 
+@pytest.mark.alone
+@pytest.mark.usefixtures("owasp_hasher")
 @pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("how", ["password", "token"])
 def test_authentication_takes_less_than_2_ms_once_it_is_known(iam: Iam, how: str) -> None:

@@ -21,6 +21,8 @@ from api.user import (
     permissions_of,
 )
 
+pytestmark = pytest.mark.usefixtures("owasp_hasher")
+
 
 class Clock:
     now = 0.0
@@ -61,6 +63,10 @@ def test_a_password_is_kept_as_a_hash_only(redis: fakeredis.FakeRedis) -> None:
     assert users.verify("bob", "open sesame") is None
 
 
+def test_a_hash_costs_what_owasp_recommends() -> None:
+    assert password.hash_password("open sesame").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 def test_a_manager_may_view_and_no_more(redis: fakeredis.FakeRedis) -> None:
     ann = UserStore(redis).add("ann", "x", [Permission.HOST_MANAGER])
     assert ann.permissions == {Permission.HOST_MANAGER, Permission.HOST_VIEWER}
@@ -97,6 +103,7 @@ def test_the_admin_is_made_once_and_follows_its_password(redis: fakeredis.FakeRe
     assert users.verify("admin", "two") == first
 
 
+@pytest.mark.alone
 def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str]) -> None:
     clock = Clock()
     users = UserStore(redis, clock=clock)

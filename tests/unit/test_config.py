@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.load import SettingError, load
-from config.settings import SECTIONS
+from config.settings import SECTIONS, ApiSettings
 
 
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
@@ -115,3 +115,16 @@ def test_a_file_is_utf_8(tmp_path: Path) -> None:
 def test_names_that_are_no_settings_are_let_alone() -> None:
     loaded = load(None, {"MUSTER_DATA": "/x", "MUSTER_PASSWORD": "planted"})
     assert "planted" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "url"),
+    [
+        ("0.0.0.0", "", "http://127.0.0.1:8480"),
+        ("::", "", "http://[::1]:8480"),
+        ("10.0.0.7", "", "http://10.0.0.7:8480"),
+        ("0.0.0.0", "https://muster.example.org/", "https://muster.example.org"),
+    ],
+)
+def test_the_url_of_the_api_is_one_that_can_be_opened(host: str, public_url: str, url: str) -> None:
+    assert ApiSettings(host=host, public_url=public_url).url == url

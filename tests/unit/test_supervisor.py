@@ -18,6 +18,8 @@ from cli.error import CommandError
 from cli.supervisor import ChildDied, Program, Supervisor, muster
 from tests.wait import until
 
+pytestmark = pytest.mark.alone
+
 # Each tells by a line that it is set up, so that no signal comes before that.
 OBEDIENT = "import time; print('up', flush=True); time.sleep(1000)"
 STUBBORN = (

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from config.settings import WorkerSettings
 from dag.host import Host
 
 BUILTIN = Path(__file__).parent / "builtin"
@@ -153,6 +154,11 @@ def _find(name: str, own: Path | None) -> tuple[Path, int]:
 def builtin_names() -> list[str]:
     """Return the names of the profiles that come with Muster."""
     return sorted(path.stem for path in BUILTIN.glob("*.toml"))
+
+
+def profile_folder(settings: WorkerSettings) -> Path | None:
+    """Return the operator's own folder of profiles, None where there is none."""
+    return Path(settings.profile_dir) if settings.profile_dir else None
 
 
 def profile_names(own: Path | None = None) -> frozenset[str]:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from .common import GUARD, PROXY, RESIDUAL_VARIABLE, SERVICES, Home
+from .common import GUARD, PROXY, RESIDUAL_VARIABLE, SERVICES, Home, arguments_of
 from .lock import AdminLock
 
 WAIT_SECONDS = 10.0
@@ -116,9 +116,13 @@ class Control:
             try:
                 os.kill(pid, signal.SIGTERM)
             except ProcessLookupError:
-                pid = None
-            wait_for(lambda: self.home.running(name) is None, f"wait for {name} to stop timed out")
+                pid = 0
+            wait_for(lambda: self._is_gone(name, pid), f"wait for {name} to stop timed out")
         self.home.remove(f"run/{name}.pid")
+
+    def _is_gone(self, name: str, pid: int) -> bool:
+        # A process drops its pid file a moment before it ends.
+        return self.home.program(name) not in arguments_of(pid) and self.home.running(name) is None
 
     def _service_status(self, name: str) -> dict[str, object]:
         pid = self.home.running(name)
