@@ -13,13 +13,15 @@ from flower.app import Flower
 from flower.events import Events
 from flower.options import options
 from flower.urls import settings as handler_settings
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 
 from cli.flower_page import HANDLERS
 from cli.flower_state import NodeState
+from cli.flower_store import LOOK_SECONDS, Reconciler
 from cli.port import reachable, require_free
 from cli.process import open_redis
 from config.settings import Settings
+from dag.store import Store
 from workers.app import create_celery
 
 # What its list of tasks shows; each column costs width.
@@ -33,11 +35,13 @@ def run_flower(settings: Settings) -> None:
     host = settings.api.host
     port = require_free(host, settings.flower.port, "Flower", "flower.port (MUSTER_FLOWER_PORT)")
     # A broker that is away would only be told of in its log, again and again.
-    open_redis(settings).close()
+    store = Store(open_redis(settings))
     _configure(settings, port, _password(settings))
     flower = _create(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    look = Reconciler(flower.events.state, store, flower.io_loop).look
+    PeriodicCallback(look, LOOK_SECONDS * 1000).start()
     flower.start_http_server()
     log.info("Flower listens", url=f"http://{reachable(host)}:{port}", user=settings.api.admin_user)
     flower.start()

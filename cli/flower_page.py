@@ -47,14 +47,30 @@ class _Shards:
     application: Any
 
     def get_active_queue_names(self) -> list[str]:
-        """Return the shard queues of all zones that have had a worker."""
-        names: Iterable[str] = self.application.events.state.workers
-        zones = {"default", *map(zone_of, names)}
+        """Return the shard queues of all zones that have had a worker, or a message."""
+        state = self.application.events.state
+        zones = {"default", *map(zone_of, state.workers), *state.zones}
         return sorted(name for zone in zones for name in shards(zone, self.application.settings["shards_per_zone"]))
+
+
+class _Lists:
+    """Flower's view of a broker, with the column that a phone shows: what stands in a list of Redis is ready."""
+
+    def __init__(self, broker: Any) -> None:
+        self._broker = broker
+
+    async def queues(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return each queue's name and how many messages stand there."""
+        found: list[dict[str, Any]] = await self._broker.queues(names)
+        return [{"messages_ready": queue.get("messages"), **queue} for queue in found]
 
 
 class BrokerPage(_Shards, BrokerView):
     """How many messages stand in each queue."""
+
+    def get_broker(self) -> _Lists:
+        """Return what `get` asks; see Flower."""
+        return _Lists(super().get_broker())
 
 
 class QueueLengths(_Shards, GetQueueLengths):

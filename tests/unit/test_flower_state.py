@@ -25,6 +25,7 @@ def _empty(state: NodeState) -> None:
     state.clear(ready=False)
     state.tasks.clear()
     state.counter.clear()
+    state.zones.clear()
 
 
 def tell(state: NodeState, kind: str, host: str = "default-1@h", uuid: str = UUID, **fields: Any) -> None:
@@ -109,3 +110,10 @@ def test_a_row_leads_to_its_node() -> None:
     assert console_path("61-2", SENT["kwargs"]) == "/console/tasks/7/subtasks/61"
     assert console_path("look-3-1", "{'host': 3}") is None
     assert console_path("61-2", None) is None
+
+
+def test_a_zone_to_which_a_message_was_sent_is_known_though_no_worker_is_there(state: NodeState) -> None:
+    tell(state, "sent", **SENT, routing_key="hosts.far.05")
+    tell(state, "sent", uuid="62-1", routing_key="muster.idle")
+    tell(state, "started")
+    assert state.zones == {"far"}
