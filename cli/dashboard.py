@@ -21,11 +21,12 @@ from cli.flower_store import LOOK_SECONDS, Reconciler
 from cli.port import reachable, require_free
 from cli.process import open_redis
 from config.settings import Settings
+from dag.roster import Roster
 from dag.store import Store
 from workers.app import create_celery
 
-# What its list of tasks shows; each column costs width.
-COLUMNS = "name,uuid,state,args,kwargs,result,exception,received,runtime,worker,routing_key"
+# What its list of tasks shows; each column costs width, and the reason of a failure is to be seen without scrolling.
+COLUMNS = "name,uuid,state,args,kwargs,exception,received,runtime,worker,routing_key"
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ def run_flower(settings: Settings) -> None:
     # A broker that is away would only be told of in its log, again and again.
     store = Store(open_redis(settings))
     _configure(settings, port, _password(settings))
-    flower = _create(settings)
+    flower = _create(settings, store)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     look = Reconciler(flower.events.state, store, flower.io_loop).look
@@ -47,13 +48,14 @@ def run_flower(settings: Settings) -> None:
     flower.start()
 
 
-def _create(settings: Settings) -> Flower:
+def _create(settings: Settings, store: Store) -> Flower:
     app, loop = create_celery(settings), IOLoop.current()
     events = Events(app, loop, max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     events.state = NodeState(max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     own = {
         "console_url": settings.api.public_url or f"http://{reachable(settings.api.host)}:{settings.api.port}",
         "shards_per_zone": settings.engine.shards_per_zone,
+        "roster": Roster(store),
     }
     flower = Flower(capp=app, options=options, events=events, io_loop=loop, **{**handler_settings, **own})
     # Asked before Flower's own.

@@ -21,7 +21,6 @@ from dag.state import NodeStatus
 from dag.store import Store
 from dag.summary import reason_of
 from dag.task import Node
-from workers.runner import StepFailed
 
 LOOK_SECONDS = 5.0
 # Nothing was heard of a run for so long. Later than that it is not asked for any more: the store does not know it.
@@ -99,7 +98,7 @@ def _event(store: Store, task_id: int, offset: int, node: Node, uuid: str) -> di
     event = {"type": KINDS[node.status], "uuid": uuid, "executor": node.executor, "timestamp": finished}
     if node.status is NodeStatus.SUCCESSFUL:
         return {**event, "result": repr("succeeded"), "runtime": finished - started}
-    return {**event, "exception": repr(StepFailed(reason_of(store, task_id, offset, node.attempt)))}
+    return {**event, "exception": reason_of(store, task_id, offset, node.attempt)}
 
 
 class Reconciler:

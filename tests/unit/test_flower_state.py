@@ -38,7 +38,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("sent", {**SENT, "routing_key": "hosts.default.05", "queue": "hosts.default.05"}),
     ("received", SENT),
     ("started", {}),
-    ("failed", {"exception": "StepFailed('no')"}),
+    ("failed", {"exception": "no such file"}),
 ]
 
 
@@ -48,7 +48,7 @@ def test_events_in_any_order_make_the_same_row(state: NodeState, order: tuple[in
         tell(state, EVENTS[at][0], **EVENTS[at][1])
     row = state.tasks[UUID]
     shown = (row.state, row.name, row.args, row.kwargs, row.routing_key, row.exception)
-    wanted = ("FAILURE", "agent.prepare", SENT["args"], SENT["kwargs"], "hosts.default.05", "StepFailed('no')")
+    wanted = ("FAILURE", "agent.prepare", SENT["args"], SENT["kwargs"], "hosts.default.05", "no such file")
     assert shown == wanted
     assert row.as_dict()["worker"].hostname == "default-1@h"
 

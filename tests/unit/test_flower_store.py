@@ -69,7 +69,7 @@ def test_ends_that_nobody_told_are_learned_and_what_has_none_stays(world: World)
     assert [state for state, _ in world.look()] == ["STARTED", "PENDING", "PENDING"]
     world.leases.complete(well, Report("done\n"))
     world.leases.fail(badly, Report("$ start\nno such file\n"))
-    assert world.look() == [("SUCCESS", ""), ("FAILURE", "StepFailed('no such file')"), ("PENDING", "")]
+    assert world.look() == [("SUCCESS", ""), ("FAILURE", "no such file"), ("PENDING", "")]
     rows = [world.state.tasks[world.uuid(run)] for run in (well, badly)]
     assert [row.worker.hostname for row in rows] == [WORKER] * 2
     assert rows[0].result == "'succeeded'"
