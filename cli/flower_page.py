@@ -56,7 +56,13 @@ class TasksPage(_Styled, TasksView):
 
 
 class WorkerPage(_Styled, WorkerView):
-    """All of one worker."""
+    """All of one worker, as it is now; Flower's own shows what it was at the last visit, and asks for the next."""
+
+    @authenticated
+    async def get(self, name: str) -> None:
+        """Answer once the worker has; see Flower."""
+        await self.application.update_workers(workername=name)
+        await super().get(name)
 
 
 class NodePage(TaskView):
