@@ -36,6 +36,21 @@ def require(permission: Permission | None = None) -> Callable[[View[P]], View[P]
     return guard
 
 
+def recognise(route: View[P]) -> View[P]:
+    """Let a route answer to every user; where nobody has signed in, 204 is the answer.
+
+    That is no refusal: a browser asks so at each first visit, with no proof at all or with an ended session's cookie.
+    """
+
+    @wraps(route)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        return route(*args, **kwargs) if _is_known() else Response(status=204)
+
+    guarded.__dict__["needs"] = None
+    guarded.__dict__["is_open"] = True
+    return guarded
+
+
 def enter(permission: Permission | None) -> None:
     """Identify the caller of this request, count the call, check the permission, and open the call's audit entry.
 
@@ -79,9 +94,27 @@ def _let_in(access: Access, found: Caller, permission: Permission | None) -> Non
     trail.begin()
 
 
+def _is_known() -> bool:
+    """Do what `enter` does, but return False where nobody has signed in."""
+    access = services().access
+    if request.headers.get("Authorization"):
+        enter(None)
+        return True
+    secret = browser.session_secret()
+    found = _by_session(access, secret) if secret else None
+    if found:
+        _let_in(access, found, None)
+    return found is not None
+
+
 def is_guarded(view: Callable[..., object]) -> bool:
-    """Tell whether a view was made with `require`."""
+    """Tell whether a view was made with `require` or `recognise`."""
     return "needs" in view.__dict__
+
+
+def is_open(view: Callable[..., object]) -> bool:
+    """Tell whether a view was made with `recognise`."""
+    return "is_open" in view.__dict__
 
 
 def needed_by(view: Callable[..., object]) -> Permission | None:

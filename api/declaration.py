@@ -91,10 +91,14 @@ def answers(
     raises: tuple[Error, ...] = (),
     *,
     is_conditional: bool = False,
+    empty: str = "",
 ) -> Callable[[View[P]], View[P]]:
-    """Document that the route answers with such `data` (None: with none; several: with one of them), or refuses so."""
+    """Document that the route answers with such `data` (None: with none; several: with one of them), or refuses so.
+
+    `empty` says when it answers 204 and nothing.
+    """
     kinds = () if data is None else data if isinstance(data, tuple) else (data,)
-    words = {"data": kinds, "raises": raises, "is_conditional": is_conditional}
+    words = {"data": kinds, "raises": raises, "is_conditional": is_conditional, "empty": empty}
     return lambda route: _declared(route, **words, is_complete=True)
 
 

@@ -329,10 +329,12 @@ def _answer(error: Exception) -> Response | HTTPException:
         "code": refused.code,
         "target": refused.target,
     }
-    if refused.status >= 500:
+    if refused.status == 500:
         # As text, made here: a renderer that shows local variables would show passwords.
-        cause = "" if isinstance(error, StoreUnavailable) else "".join(traceback.format_exception(error))
+        cause = "".join(traceback.format_exception(error))
         log.error("call failed", reason=shorten(str(error)), traceback=cause, **facts)
+    elif isinstance(error, StoreUnavailable):
+        log.error("call failed", reason=shorten(str(error)), **facts)
     else:
         log.warning("call refused", reason=refused.message, **facts)
     return failure(refused)

@@ -13,18 +13,21 @@ from flower.app import Flower
 from flower.events import Events
 from flower.options import options
 from flower.urls import settings as handler_settings
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 
 from cli.flower_page import HANDLERS
 from cli.flower_state import NodeState
+from cli.flower_store import LOOK_SECONDS, Reconciler
 from cli.port import require_free
 from cli.process import open_redis
 from config.address import reachable
 from config.settings import Settings
+from dag.roster import Roster
+from dag.store import Store
 from workers.app import create_celery
 
-# What its list of tasks shows; each column costs width.
-COLUMNS = "name,uuid,state,args,kwargs,result,exception,received,runtime,worker,routing_key"
+# What its list of tasks shows; each column costs width, and the reason of a failure is to be seen without scrolling.
+COLUMNS = "name,uuid,state,args,kwargs,exception,received,runtime,worker,routing_key"
 
 log = structlog.get_logger()
 
@@ -34,23 +37,26 @@ def run_flower(settings: Settings) -> None:
     host = settings.api.host
     port = require_free(host, settings.flower.port, "Flower", "flower.port (MUSTER_FLOWER_PORT)")
     # A broker that is away would only be told of in its log, again and again.
-    open_redis(settings).close()
+    store = Store(open_redis(settings))
     _configure(settings, port, _password(settings))
-    flower = _create(settings)
+    flower = _create(settings, store)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    look = Reconciler(flower.events.state, store, flower.io_loop).look
+    PeriodicCallback(look, LOOK_SECONDS * 1000).start()
     flower.start_http_server()
     log.info("Flower listens", url=f"http://{reachable(host)}:{port}", user=settings.api.admin_user)
     flower.start()
 
 
-def _create(settings: Settings) -> Flower:
+def _create(settings: Settings, store: Store) -> Flower:
     app, loop = create_celery(settings), IOLoop.current()
     events = Events(app, loop, max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     events.state = NodeState(max_tasks_in_memory=options.max_tasks, max_workers_in_memory=options.max_workers)
     own = {
         "console_url": settings.api.url,
         "shards_per_zone": settings.engine.shards_per_zone,
+        "roster": Roster(store),
     }
     flower = Flower(capp=app, options=options, events=events, io_loop=loop, **{**handler_settings, **own})
     # Asked before Flower's own.

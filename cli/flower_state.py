@@ -12,6 +12,8 @@ from celery import states
 from celery.events.state import TASK_EVENT_TO_STATE, Task
 from flower.events import EventsState
 
+from dag.shard import zone_of_shard
+
 # RETRY: this run is lost, and another attempt has a row of its own.
 ENDS = frozenset({states.SUCCESS, states.FAILURE, states.RETRY})
 
@@ -61,12 +63,18 @@ def _shared(value: Any) -> Any:
 
 
 class NodeState(EventsState):
-    """All rows and workers."""
+    """All rows and workers, and the zones that messages were sent to."""
 
     Task = NodeRow
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.zones: set[str] = set()
+
     def event(self, event: dict[str, Any]) -> None:
         """Take in an event. What a scheduler says of a lost run makes nobody a worker, or alive."""
+        if zone := zone_of_shard(event.get("routing_key") or ""):
+            self.zones.add(zone)
         if not event.get("lost"):
             super().event(event)
         elif row := self.tasks.get(event["uuid"]):
@@ -74,4 +82,12 @@ class NodeState(EventsState):
             if row.state == states.RETRY:
                 row.state = states.STARTED
             row.event(event["type"].partition("-")[2], event["timestamp"], fields=event)
+            self.search_engine.upsert(row)
+
+    def learn(self, event: dict[str, Any]) -> None:
+        """Take in an end that the store knows of; it comes from no worker, and `executor` names the one that it had."""
+        row = self.tasks.get(event["uuid"])
+        if row and row.state not in ENDS:
+            worker = row.worker or self.workers.get(event["executor"])
+            row.event(event["type"].partition("-")[2], event["timestamp"], fields={**event, "worker": worker})
             self.search_engine.upsert(row)

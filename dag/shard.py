@@ -10,6 +10,12 @@ def shards(zone: str, count: int) -> list[str]:
     return [f"hosts.{zone}.{number:02d}" for number in range(count)]
 
 
+def zone_of_shard(queue: str) -> str:
+    """Return the zone whose shard this queue is, "" where it is none."""
+    head, _, zone = queue.rpartition(".")[0].partition(".")
+    return zone if head == "hosts" else ""
+
+
 @lru_cache(maxsize=65536)
 def shard_of(host_id: int, zone: str, count: int) -> str:
     """Return the shard of a host, by rendezvous hashing (Thaler and Ravishankar, 1998).

@@ -99,8 +99,11 @@ class NodeRequest(Request):
 
     def on_success(self, failed__retval__runtime: tuple[int, Any, float], **options: Any) -> Any:
         """Tell what became of the node (Celery's name for the end of a run, whatever it was)."""
-        _failed, answer, _took = failed__retval__runtime
+        has_failed, answer, _took = failed__retval__runtime
         kind = EVENTS.get(type(answer))
+        if has_failed and isinstance(answer.exception, self._task.throws):
+            # The reason says it all; where in Muster it was raised says nothing.
+            kind, answer = "task-failed", answer.exception
         if kind is None:
             return super().on_success(failed__retval__runtime, **options)
         state.task_ready(self)

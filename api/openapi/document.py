@@ -9,12 +9,11 @@ from apispec import APISpec
 from flask import Flask
 from werkzeug.routing import Rule
 
-from api.browser import CSRF_HEADER
 from api.envelope import PREFIX
 from api.openapi.operation import Json, camel_case, operation, tag_of
 from api.openapi.response import code_table, failure, failure_schema
 from api.openapi.schema import Plugin
-from api.signature import SCHEME
+from api.openapi.security import ANY_PROOF, SECURITY
 from config.settings import ApiSettings
 
 ABOUT = f"""Muster restarts the agents of whole fleets. It speaks OCP's contract.
@@ -28,20 +27,6 @@ An operation's `x-permission` is the permission that it needs; null: any user ma
 
 {code_table()}
 """
-SIGNED = f"""OCP's signed requests: `Authorization: {SCHEME} <access key>:<signature>`, beside a `Date` (RFC 1123)
-that is at most 15 minutes off. The signature is `base64(hmac-sha1(secret key, toSign))`; `toSign` is, joined by line
-breaks: the method; the upper-case hex MD5 of the body, empty without one; Content-Type; Date; Host; the `x-ocp-*`
-headers as sorted `name:value` lines; the path with its sorted, url-encoded query. A signature counts once.
-"""
-SESSION = f"""The cookie of `POST /console/session`, for browsers; by TLS its name is `__Host-muster`. A change also
-needs the header `{CSRF_HEADER}` with the session's `csrfToken`, and must not come from another site.
-"""
-SECURITY: dict[str, Json] = {
-    "basic": {"type": "http", "scheme": "basic", "description": "Name and password."},
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A token of `POST /iam/tokens`."},
-    "signature": {"type": "apiKey", "in": "header", "name": "Authorization", "description": SIGNED},
-    "session": {"type": "apiKey", "in": "cookie", "name": "muster", "description": SESSION},
-}
 
 
 def document(app: Flask, settings: ApiSettings) -> Json:
@@ -57,7 +42,7 @@ def document(app: Flask, settings: ApiSettings) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         servers=[{"url": "/"}],
-        security=[{name: []} for name in SECURITY],
+        security=ANY_PROOF,
     )
     spec.components.schema("Failure", failure_schema())
     for name, scheme in SECURITY.items():

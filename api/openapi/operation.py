@@ -16,11 +16,12 @@ from werkzeug.exceptions import (
 )
 from werkzeug.routing import Rule
 
-from api.auth import is_guarded, needed_by
+from api.auth import is_guarded, is_open, needed_by
 from api.body import Nothing
 from api.declaration import JSON, Declaration, declaration_of
 from api.openapi.response import failures, successes
 from api.openapi.schema import SchemaConverter
+from api.openapi.security import ANY_PROOF
 from api.schema.field import LARGEST_ID, RequestSchema
 from api.throttle import TooManyAttempts, TooManyCalls
 from config.settings import ApiSettings
@@ -77,6 +78,8 @@ def operation(rule: Rule, view: View, settings: ApiSettings, converter: SchemaCo
         found["requestBody"] = _body(said.body, settings, converter)
     if is_guarded(view):
         found["x-permission"] = needed_by(view)
+        if is_open(view):
+            found["security"] = [{}, *ANY_PROOF]
     else:
         found["security"] = []
     return found

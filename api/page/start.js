@@ -5,7 +5,7 @@ async function withToken(request) {
   const isChange = !["GET", "HEAD"].includes((request.method ?? "GET").toUpperCase());
   if (isChange && !request.headers.Authorization) {
     const answer = await fetch("../console/session", { headers: { "X-Muster-Console": "user" } });
-    const token = answer.ok ? (await answer.json()).data.csrfToken : null;
+    const token = answer.status === 200 ? (await answer.json()).data.csrfToken : null;
     if (token) request.headers["X-Muster-CSRF"] = token;
   }
   return request;

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import Unauthorized
 
 from api import browser
-from api.auth import caller, proven, require, sign_in
+from api.auth import caller, proven, recognise, require, sign_in
 from api.browser import ForeignCall
 from api.declaration import answers, takes
 from api.envelope import success
@@ -33,8 +33,8 @@ def begin_session(wanted: dict[str, Any]) -> Response:
 
 
 @session.get("/console/session")
-@require()
-@answers(SessionDetail)
+@recognise
+@answers(SessionDetail, empty="Nobody has signed in, or the session has ended.")
 def get_session() -> Response:
     """Answer with who has signed in; a caller without a session has no token."""
     return success(_shape(proven().session))

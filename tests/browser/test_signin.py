@@ -24,6 +24,15 @@ def test_whoever_is_not_known_signs_in_and_gets_where_he_wanted_to(
     assert page.evaluate("fetch('/iam/me', {headers: {'X-Muster-Console': 'user'}}).then((it) => it.status)") == 401
 
 
+def test_a_first_visit_leaves_no_error_in_the_browser(open_page: Callable[..., Page]) -> None:
+    page = open_page("/api/docs", user=None)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto("/console/tasks")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert errors == []
+
+
 def test_a_session_that_ends_meanwhile_is_begun_anew_on_the_same_page(stack: RunningStack, page: Page) -> None:
     page.goto("/console/tasks?status=RUNNING")
     expect(page.get_by_role("heading", name="Tasks")).to_be_visible()

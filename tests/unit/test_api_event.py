@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api import feed as feeds
 from api.event import END, HEARTBEAT
@@ -259,8 +260,13 @@ def test_one_more_follower_than_there_are_places_is_told_to_try_again(api: Api) 
     task = api.submit([1])
     followers = api.client.application.extensions[NAME].followers
     held = [followers.join(task, "") for _ in range(ApiSettings().streams)]
-    answer = api.call("GET", f"/tasks/instances/{task}/events")
-    refused(answer, 503, 10010)
+    with capture_logs() as lines:
+        answer = api.call("GET", f"/tasks/instances/{task}/events")
+    told = refused(answer, 503, 10010)
+    # Nothing is broken: the limit is in force, and each tab that is one too many asks every few seconds.
+    [line] = [line for line in lines if line["event"].startswith("call ")]
+    assert (line["event"], line["log_level"], line["reason"]) == ("call refused", "warning", told["message"])
+    assert "traceback" not in line
     assert answer.headers["Retry-After"] == "2"
     for one in held:
         one.leave()

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from api.auth import is_guarded, needed_by
+from api.auth import is_guarded, is_open, needed_by
 from api.user import Permission, Role, permissions_of
 from tests.iam import Iam, call, error_of
 
-# Who signs in is not known yet, and says by the body who it is.
-ANYBODY, ANY_USER, WHO_SIGNS_IN = "anybody", "any user", "who signs in"
+# Who signs in is not known yet, and says by the body who it is. Nobody is told that he is nobody by 204.
+ANYBODY, ANY_USER, WHO_SIGNS_IN, USER_OR_NOBODY = "anybody", "any user", "who signs in", "a user or nobody"
 
 # What each route needs, without the prefix; also a specification of who may do what.
 MATRIX: dict[tuple[str, str], str] = {
@@ -23,7 +23,7 @@ MATRIX: dict[tuple[str, str], str] = {
     ("GET", "/console/"): ANYBODY,
     ("GET", "/console/{id}"): ANYBODY,
     ("GET", "/console/static/{id}/{id}"): ANYBODY,
-    ("GET", "/console/session"): ANY_USER,
+    ("GET", "/console/session"): USER_OR_NOBODY,
     ("POST", "/console/session"): WHO_SIGNS_IN,
     ("DELETE", "/console/session"): ANY_USER,
     ("GET", "/compute/hosts"): Permission.HOST_VIEWER,
@@ -111,7 +111,8 @@ def test_every_route_declares_what_its_row_says(iam: Iam) -> None:
         view, needs = iam.app.view_functions[endpoint], MATRIX[method, plain(path)]
         assert is_guarded(view) is (needs not in (ANYBODY, WHO_SIGNS_IN)), path
         if is_guarded(view):
-            assert (needed_by(view) or ANY_USER) == needs, (method, path)
+            for_all = USER_OR_NOBODY if is_open(view) else ANY_USER
+            assert (needed_by(view) or for_all) == needs, (method, path)
 
 
 def test_every_route_of_the_contract_answers_with_and_without_the_prefix(iam: Iam) -> None:
@@ -127,7 +128,7 @@ def test_a_role_may_what_its_permissions_say_and_no_more(iam: Iam, role: Role) -
     for method, path in routes(iam):
         needs = MATRIX[method, plain(path)]
         answer = iam.call(method, path.replace("{id}", "4711"), user=role.lower())
-        if needs in (ANYBODY, ANY_USER, WHO_SIGNS_IN, *held):
+        if needs in (ANYBODY, ANY_USER, WHO_SIGNS_IN, USER_OR_NOBODY, *held):
             assert answer.status_code in (200, 400, 404), (method, path, answer.text)
         else:
             assert needs in error_of(answer, 403, 30014)["message"]
@@ -141,6 +142,8 @@ def test_a_stranger_may_nothing_but_ask_for_health_and_documentation(iam: Iam) -
             assert answer.status_code == (404 if "{id}" in path and path != "/console/{id}" else 200)
         elif MATRIX[method, plain(path)] == WHO_SIGNS_IN:
             error_of(answer, 400, 10001)
+        elif MATRIX[method, plain(path)] == USER_OR_NOBODY:
+            assert (answer.status_code, answer.data) == (204, b"")
         else:
             error_of(answer, 401, 30000)
             assert answer.headers["WWW-Authenticate"] == 'Basic realm="muster", Bearer'

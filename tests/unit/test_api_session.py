@@ -155,6 +155,22 @@ def test_who_has_no_session_has_nothing_to_sign_out_of(iam: Iam) -> None:
     assert iam.data("GET", PATH)["csrfToken"] is None
 
 
+def test_that_nobody_has_signed_in_is_no_refusal_but_a_wrong_proof_is(iam: Iam, browser: FlaskClient) -> None:
+    answers = [browser.get(PATH)]
+    browser.set_cookie("muster", "of a session that has ended")
+    answers.append(browser.get(PATH))
+    assert [(one.status_code, one.data, one.headers["Cache-Control"]) for one in answers] == [
+        (204, b"", "no-store")
+    ] * 2
+    error_of(browser.get(PATH, auth=("admin", "wrong")), 401, 30000)
+    sign_in(browser, "viewer")
+    assert browser.get(PATH).get_json()["data"]["user"]["name"] == "viewer"
+    viewer = iam.users.find("viewer")
+    assert viewer is not None
+    iam.data("PATCH", f"/iam/users/{viewer.id}", {"enabled": False})
+    assert browser.get(PATH).status_code == 204
+
+
 @pytest.mark.parametrize("change", [{"enabled": False}, {"password": "battery staple"}])
 def test_a_session_ends_when_its_user_is_disabled_or_gets_another_password(
     iam: Iam, browser: FlaskClient, change: dict[str, Any]

@@ -25,6 +25,7 @@ def _empty(state: NodeState) -> None:
     state.clear(ready=False)
     state.tasks.clear()
     state.counter.clear()
+    state.zones.clear()
 
 
 def tell(state: NodeState, kind: str, host: str = "default-1@h", uuid: str = UUID, **fields: Any) -> None:
@@ -37,7 +38,7 @@ EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("sent", {**SENT, "routing_key": "hosts.default.05", "queue": "hosts.default.05"}),
     ("received", SENT),
     ("started", {}),
-    ("failed", {"exception": "StepFailed('no')"}),
+    ("failed", {"exception": "no such file"}),
 ]
 
 
@@ -47,7 +48,7 @@ def test_events_in_any_order_make_the_same_row(state: NodeState, order: tuple[in
         tell(state, EVENTS[at][0], **EVENTS[at][1])
     row = state.tasks[UUID]
     shown = (row.state, row.name, row.args, row.kwargs, row.routing_key, row.exception)
-    wanted = ("FAILURE", "agent.prepare", SENT["args"], SENT["kwargs"], "hosts.default.05", "StepFailed('no')")
+    wanted = ("FAILURE", "agent.prepare", SENT["args"], SENT["kwargs"], "hosts.default.05", "no such file")
     assert shown == wanted
     assert row.as_dict()["worker"].hostname == "default-1@h"
 
@@ -109,3 +110,10 @@ def test_a_row_leads_to_its_node() -> None:
     assert console_path("61-2", SENT["kwargs"]) == "/console/tasks/7/subtasks/61"
     assert console_path("look-3-1", "{'host': 3}") is None
     assert console_path("61-2", None) is None
+
+
+def test_a_zone_to_which_a_message_was_sent_is_known_though_no_worker_is_there(state: NodeState) -> None:
+    tell(state, "sent", **SENT, routing_key="hosts.far.05")
+    tell(state, "sent", uuid="62-1", routing_key="muster.idle")
+    tell(state, "started")
+    assert state.zones == {"far"}

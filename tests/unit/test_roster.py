@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from dag.roster import Move, Roster, Worker
-from dag.shard import shard_of, shards, spread
+from dag.shard import shard_of, shards, spread, zone_of_shard
 from dag.store import Store
 
 ZONES = {"default": 8}
@@ -46,6 +46,12 @@ class Workers:
 @pytest.fixture
 def workers(redis: Redis) -> Workers:
     return Workers(redis)
+
+
+def test_the_name_of_a_shard_tells_its_zone_and_other_queues_have_none() -> None:
+    for zone in ("default", "dc-1", "a.b"):
+        assert {zone_of_shard(name) for name in shards(zone, 32)} == {zone}
+    assert {zone_of_shard(name) for name in ("", "muster.idle", "hosts", "hosts.05", "celery")} == {""}
 
 
 def test_shards_are_spread_evenly_and_then_stay(workers: Workers) -> None:

@@ -31,6 +31,14 @@ class _Refuse(MissingHostKeyPolicy):
         )
 
 
+class _Connection(Connection):
+    """Fabric's connection, which leaves the configuration that all of them share as it is."""
+
+    # Fabric 3.2 has no attribute of this name, so it would set a key of its configuration, which is made anew at that:
+    # for an instant it is empty, and a login in another thread fails for the lack of any key.
+    inline_ssh_env = True
+
+
 class Login:
     """Knows how to log in; used by all threads."""
 
@@ -76,7 +84,7 @@ class Login:
         login = {"pkey": key, "allow_agent": self._options.use_agent, "look_for_keys": False}
         limits = {"timeout": limit, "banner_timeout": limit, "auth_timeout": limit}
         connect = {"sock": sock, "channel_timeout": self._options.channel_timeout_seconds, **login, **limits}
-        connection = Connection(host.address, user, host.ssh_port, config=self._config, connect_kwargs=connect)
+        connection = _Connection(host.address, user, host.ssh_port, config=self._config, connect_kwargs=connect)
         connection.client.set_missing_host_key_policy(_Refuse(host, str(self._options.known_hosts)))
         for one in known:
             connection.client.get_host_keys().add(host_name(host.address, host.ssh_port), one.get_name(), one)

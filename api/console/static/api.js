@@ -71,9 +71,10 @@ export class Api {
     return { blob: await response.blob(), name: named ? named[1] : "download" };
   }
 
-  // Takes over who has signed in: {user, permissions, csrfToken, expireTime, flowerUrl}.
+  // Takes over who has signed in: {user, permissions, csrfToken, expireTime, flowerUrl}, or null: nobody has.
   async loadSession() {
-    return this.#keep(await this.get("/console/session"));
+    const response = await this.#fetch("GET", "/console/session", undefined, {});
+    return response.status === 204 ? null : this.#keep((await read(response)).data);
   }
 
   async signIn(name, password) {
@@ -116,7 +117,7 @@ export class Api {
     if (error?.target !== "X-Muster-CSRF") return false;
     const before = this.#token;
     const session = await this.#send("GET", "/console/session", undefined, {});
-    if (session.ok) this.#keep((await session.json()).data);
+    if (session.status === 200) this.#keep((await session.json()).data);
     return this.#token !== before;
   }
 

@@ -20,7 +20,9 @@ async function start() {
   followLinks(go);
   window.addEventListener("popstate", () => show());
   try {
-    session = new Session(await api.loadSession());
+    const found = await api.loadSession();
+    if (!found) return onSignedOut();
+    session = new Session(found);
   } catch (error) {
     if (error.status !== 401) fill(main, errorBlock(error, { retry: () => location.reload() }));
     return;
