@@ -69,7 +69,7 @@ class ApiClient:
     def hosts(self, **filters: Filter) -> Iterator[dict[str, Any]]:
         """Yield the enrolled hosts that pass the filters, sorted.
 
-        Filters are keyword, status and label (NAME=VALUE, all of several); empty ones count for nothing.
+        Filters are keyword, status, agentStatus and label (NAME=VALUE, all of several); empty ones count for nothing.
         """
         yield from self._all(f"{PREFIX}/compute/hosts", **filters)
 

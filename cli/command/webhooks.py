@@ -64,6 +64,37 @@ def add(
     print(made["secret"])
 
 
+@webhooks.command("rotate", epilog="Example: muster webhooks rotate 1 --overlap 2h")
+@calls
+def rotate(
+    calling: Calling,
+    id: IdArgument,
+    overlap: Annotated[
+        str, typer.Option(help="The secret from before signs for so long, too; 0s: no older one")
+    ] = "1d",
+    secret_file: Annotated[Path | None, typer.Option(help="File with the secret [default: one is made]")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give a webhook another secret and print it to stdout.
+
+    That happens once: it can't be shown again. Messages are signed with the old and the new one until the overlap ends:
+    tell the receiver the new one meanwhile.
+    """
+    from cli.duration import seconds_of
+    from cli.password import read_secret
+
+    wanted: dict[str, Any] = {"overlapSeconds": seconds_of(overlap, "--overlap")}
+    wanted |= {"secret": read_secret(secret_file, "--secret-file").strip()} if secret_file else {}
+    with calling.webhooks() as client:
+        made = client.rotate(id, wanted)
+    if as_json:
+        print(json.dumps(made))
+        return
+    end = made["olderSecretsEndTime"]
+    print(f"older secrets sign, too, until {end}" if end else "older secrets sign nothing any more", file=sys.stderr)
+    print(made["secret"])
+
+
 @webhooks.command("remove", epilog="Example: muster webhooks remove 1")
 @calls
 def remove(calling: Calling, id: IdArgument) -> None:

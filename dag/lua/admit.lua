@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish
+-- include: clock, node, unlock, agent, finish
 -- Give some hosts of the oldest unadmitted task their tickets; a host that is free lets its first node be READY.
 -- Only the head of the admission list is served: one order of tasks for all hosts, so no two can wait for each other.
 -- KEYS 1 task, 2 status, 3 nodes, 4 ready, 5 admission, 6 holders, 7 waiting, 8 tickets, 9 listed, 10 changes

@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish, queue
+-- include: clock, node, unlock, agent, finish, queue
 -- Create a task: all of it or nothing. Its hosts get their tickets from admit.lua, task after task; a task that must not
 -- wait takes its one host here, or is not made. A claim that is held gives the task that was made under it.
 -- KEYS 1 task, 2 status, 3 index, 4 admission, 5 listed, 6 creators, 7 ready, 8 holders, 9 waiting, 10 changes,

@@ -26,6 +26,8 @@ COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "rem
 COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
 COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
 COMMANDS += ["audit list"]
+WEBHOOKS = ("list", "add", "remove", "enable", "disable", "rotate", "deliveries", "redeliver", "test")
+COMMANDS += [f"webhooks {verb}" for verb in WEBHOOKS]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
 
 

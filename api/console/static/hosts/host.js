@@ -4,14 +4,9 @@ import { openDialog } from "../confirm.js";
 import { fill, h } from "../dom.js";
 import { errorBlock } from "../notice.js";
 import { button, table } from "../part.js";
-import { badge, HOST_STATUS } from "../status.js";
+import { AGENT_STATUS, badge, HOST_STATUS } from "../status.js";
 import { duration, full, moment } from "../time.js";
 import { RESTART, STOP } from "./actions.js";
-
-const AGENT_STATUS = {
-  STARTED: { word: "Running", glyph: "✓", tone: "successful" },
-  STOPPED: { word: "Stopped", glyph: "■", tone: "failed" },
-};
 
 // Shows the host, and returns once it is closed.
 export async function showHost(id, { api, session, go, actions }) {
