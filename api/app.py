@@ -33,6 +33,7 @@ from api.watch import Watch
 from api.webhook.delivery import Deliveries
 from api.webhook.hook import Hooks
 from config.settings import Settings
+from dag.host_name import HostNames
 from dag.registry import HostRegistry
 from dag.store import Store
 from telemetry.call import CallMetrics
@@ -87,7 +88,7 @@ def create_app(
     hooks, kept = Hooks(store.redis, settings.api.secret_key), settings.webhook
     deliveries = Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds)
     app.extensions[NAME] = Services(
-        store, registry, users, access, settings, watch, followers, metrics, spans, hooks, deliveries
+        store, registry, users, access, settings, watch, followers, metrics, spans, hooks, deliveries, HostNames(store)
     )
     app.url_map.converters["id"] = IdConverter
     # A doubled slash is no such page, not a redirect: a redirected POST loses its body with many clients.

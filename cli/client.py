@@ -23,7 +23,9 @@ class Refused(CommandError):
 
     def __init__(self, url: str, reason: str, details: Sequence[str]) -> None:
         self.reason, self.details = reason, tuple(details)
-        super().__init__(f"The API at {url} refuses: {'; '.join([reason, *details])}")
+        # One fault stands in the reason itself.
+        more = details if len(details) > 1 else ()
+        super().__init__(f"The API at {url} refuses: {'; '.join([reason, *more])}")
 
 
 class Unavailable(CommandError):

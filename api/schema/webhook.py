@@ -18,7 +18,8 @@ ALL_EVENTS = [event.value for event in HookEvent]
 
 def _url(**kwargs: Any) -> fields.String:
     says = documented("Where messages are sent: http or https, without user and password.")
-    return text(URL, LONGEST_URL, metadata=says, **kwargs)
+    words = "a URL such as https://ops.example.org/muster, without user, password and fragment"
+    return text(URL, LONGEST_URL, words, metadata=says, **kwargs)
 
 
 def _events(**kwargs: Any) -> fields.List[str]:
@@ -37,8 +38,9 @@ def _task_name(**kwargs: Any) -> fields.String:
 
 
 def _secret() -> fields.String:
+    words = "whsec_ and the base64 of 24 to 64 bytes"
     says = documented("`whsec_` and the base64 of 24 to 64 bytes; empty: one is made.")
-    return text(f"(?:{PATTERN})?", LONGEST_SECRET, load_default="", metadata=says)
+    return text(f"(?:{PATTERN})?", LONGEST_SECRET, words, load_default="", metadata=says)
 
 
 class WebhookCreation(RequestSchema):

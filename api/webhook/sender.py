@@ -13,6 +13,7 @@ from api.webhook.guard import GuardedBackend, Network
 LONGEST_ANSWER = 512
 # Answers with which a receiver may say when to come again.
 SLOW_DOWN = (429, 503)
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True)
@@ -66,4 +67,4 @@ def send(url: str, headers: dict[str, str], body: bytes, *, seconds: float, deni
     except httpcore.TimeoutException:
         return Outcome(error=f"no answer within {seconds:g} s")
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as fault:
-        return Outcome(error=f"{type(fault).__name__}: {fault}"[:200])
+        return Outcome(error=(_ERRNO.sub("", str(fault)) or type(fault).__name__)[:200])

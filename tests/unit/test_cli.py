@@ -72,7 +72,7 @@ def test_no_command_shows_them_all(tmp_path: Path) -> None:
     assert [name for name in COMMANDS if name.split()[0] not in listed] == []
 
 
-@pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys"])
+@pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys", "webhooks"])
 def test_a_list_of_commands_cuts_no_sentence(group: str, tmp_path: Path) -> None:
     done = muster(*group.split(), "--help", cwd=tmp_path, COLUMNS="80")
     assert [line for line in done.stdout.splitlines()[1:] if line.endswith("...")] == []

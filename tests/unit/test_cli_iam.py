@@ -181,7 +181,7 @@ def test_a_webhook_is_made_tried_disabled_rotated_and_removed(url: str) -> None:
         done(url, "webhooks", "enable", id)
         assert done(url, "webhooks", "redeliver", id, got.id).startswith("DELIVERED")
         rotated = run(url, "webhooks", "rotate", id, "--overlap", "2h")
-        assert "older secrets sign, too, until " in rotated.stderr
+        assert "Older secrets sign, too, until " in rotated.stderr
         done(url, "webhooks", "test", id)
         again = receiver.said("test")[-1]
         for secret in (made["secret"], rotated.stdout.strip()):

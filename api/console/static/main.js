@@ -18,6 +18,9 @@ let turn = 0;
 
 async function start() {
   followLinks(go);
+  // Before it is known who has signed in: that takes as long as to ask for the page's own things.
+  const found = match(location.pathname);
+  found?.page.ahead?.(found.params).forEach((path) => api.ahead(path));
   window.addEventListener("popstate", () => show());
   try {
     session = new Session(await api.loadSession());

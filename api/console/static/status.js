@@ -26,7 +26,7 @@ export const HOST_STATUS = {
 export const AGENT_STATUS = {
   STARTED: { word: "Running", glyph: "✓", tone: "successful", meaning: "its processes ran when it was last seen" },
   STOPPED: { word: "Stopped", glyph: "■", tone: "failed", meaning: "none of its processes ran when it was last seen" },
-  RESTARTING: { word: "Restarting", glyph: "◐", tone: "running", meaning: "a task had begun on it when it was last seen" },
+  RESTARTING: { word: "In a task", glyph: "◐", tone: "running", meaning: "a task had begun on it when it was last seen" },
   UNKNOWN: { word: "Not seen", glyph: "○", tone: "pending", meaning: "no step and no look has seen it so far" },
 };
 
