@@ -1,7 +1,7 @@
 // The fleet: find hosts, select some, restart or stop their agents, add and forget hosts; kept up to date while it is
 // looked at.
 
-import { fill, h } from "../dom.js";
+import { fill, h, put } from "../dom.js";
 import { searchField, toggles } from "../filter.js";
 import { errorBlock } from "../notice.js";
 import { pager } from "../pager.js";
@@ -154,7 +154,7 @@ class HostPage {
   #show({ contents, page }) {
     if (!contents.length && page.number > 1 && page.totalPages) return this.#choose({ page: page.totalPages });
     this.#table.show(contents);
-    fill(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#mayChange));
+    put(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#mayChange));
     this.#pages.show(page);
     this.#actions.show(page.totalElements, contents.length);
   }

@@ -119,10 +119,13 @@ function rounded(value) {
 function button(text, kind, act, count = "") {
   const name = count ? `${text} ${count}` : null;
   const element = h("button", { type: "button", class: `button ${kind}`, "aria-label": name }, text, count && h("span", { class: "count" }, count));
+  // Not disabled meanwhile: that would take the focus away from who works by keyboard.
+  let isActing = false;
   element.addEventListener("click", async () => {
-    element.disabled = true;
+    if (isActing) return;
+    isActing = true;
     await act();
-    element.disabled = false;
+    isActing = false;
   });
   return element;
 }
