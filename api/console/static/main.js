@@ -60,7 +60,10 @@ async function show() {
     else unmount();
   } catch (error) {
     if (mine === turn && error.name !== "AbortError" && error.status !== 401) {
-      fill(element, errorBlock(error, { retry: () => show() }));
+      // What does not exist will not be there a moment later.
+      const isGone = error.status === 404;
+      const back = isGone && h("p", {}, h("a", { href: firstPath(session) }, "Back to the list"));
+      fill(element, errorBlock(error, isGone ? {} : { retry: () => show() }), back);
     }
   }
 }

@@ -63,6 +63,7 @@ export class Actions {
       title: "Cancel this step?",
       text: `${where}: what runs on the host is ended, and the step counts as failed. It can be retried.`,
       action: "Cancel the step",
+      dismiss: "Let it run",
       isDangerous: true,
     });
     return isSure && this.#do(`${this.path}/subtasks/${id}/cancel`, `${where} is being cancelled.`);
@@ -74,6 +75,7 @@ export class Actions {
       title: "Cancel all that runs?",
       text: `What runs just now (${counted(running, "step")}) is ended on its hosts, and counts as failed; it can be retried. Steps that have not begun yet begin all the same.`,
       action: "Cancel what runs",
+      dismiss: "Let it run",
       isDangerous: true,
     });
     return isSure && this.#cancelAll();
