@@ -28,7 +28,7 @@ READ_AT_ONCE = 1000
 
 # A host with the status that was last seen, and its agent (None: nobody has looked).
 Sighting = tuple[Host, Agent | None]
-# Beside the agents' ids in their hash: another number whenever one of them was seen.
+# Beside the hosts' ids in the hash of agents: another text whenever one of them was seen.
 AGENTS_VERSION = "version"
 
 
@@ -167,7 +167,7 @@ class HostRegistry:
         found.sort(key=lambda sighting: SORTS[sort](sighting[0]), reverse=descending)
         return found[here], len(found)
 
-    def version(self) -> tuple[int, ...]:
+    def version(self) -> tuple[int | str, ...]:
         """Return what is another one whenever a host was enrolled or forgotten, or anything was seen of an agent."""
         with translated(), self._redis.pipeline() as pipe:
             pipe.zcard(self._keys.host_index)
@@ -175,7 +175,7 @@ class HostRegistry:
             pipe.hget(self._keys.agents, AGENTS_VERSION)
             count, newest, seen = pipe.execute()
         # Ids are never used again and records never change: as long as the newest id stays, there are only ever fewer.
-        return int(count), int(seen or 0), *map(int, newest)
+        return int(count), str(seen or ""), *map(int, newest)
 
     def _observed(self, ids: Sequence[int | str]) -> list[Sighting]:
         parts = (self._read(ids[at : at + READ_AT_ONCE]) for at in range(0, len(ids), READ_AT_ONCE))
