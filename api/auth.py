@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Response, g
+from flask import Response, g, request
 from werkzeug.exceptions import Forbidden
 
 from api import browser, trail
 from api.access import Access
-from api.proof import Caller, by_password, identify
+from api.proof import Caller, by_password, by_session, identify
 from api.service import services
 from api.session import Session
 from api.user import Permission, User
@@ -101,7 +101,7 @@ def _is_known() -> bool:
         enter(None)
         return True
     secret = browser.session_secret()
-    found = _by_session(access, secret) if secret else None
+    found = by_session(access, secret) if secret else None
     if found:
         _let_in(access, found, None)
     return found is not None

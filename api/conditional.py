@@ -52,8 +52,16 @@ def task_tag(task_id: int, *chosen: object) -> str:
     return tasks_tag(found, *chosen)
 
 
+def hosts_tag(*chosen: object) -> str:
+    """Return the tag of an answer about hosts and what was last seen of them, of which this was chosen."""
+    return _digest(services().registry.version(), chosen)
+
+
 def tasks_tag(versions: Sequence[TaskVersion | None], *chosen: object) -> str:
     """Return the tag of an answer about some tasks; it tells their creators' ids, too."""
     creators = {of.creator: user_id(of.creator) for of in versions if of}
-    text = repr((RELEASE, versions, sorted(creators.items()), chosen))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return _digest(versions, sorted(creators.items()), chosen)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr((RELEASE, *parts)).encode()).hexdigest()[:32]

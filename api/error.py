@@ -23,7 +23,7 @@ from api.inventory.row import InventoryError
 from api.throttle import TooManyAttempts, TooManyCalls
 from api.user import IllegalUser, LastAdministrator, UnknownUser, UserExists
 from api.webhook.delivery import UnknownDelivery
-from api.webhook.hook import TooManyWebhooks, UnknownWebhook
+from api.webhook.hook import TooManyWebhooks, UnknownWebhook, WebhookDisabled
 from dag.error import (
     AgentUnavailable,
     ClaimConflict,
@@ -198,6 +198,7 @@ MAPPED: dict[type[MusterError], Answer] = {
     UnknownWebhook: _plain(NOT_FOUND, 404, "webhookId"),
     UnknownDelivery: _plain(NOT_FOUND, 404, "deliveryId"),
     TooManyWebhooks: _plain(ILLEGAL_ARGUMENT, 409),
+    WebhookDisabled: _plain(ILLEGAL_ARGUMENT, 409, "webhookId"),
     NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
     TooManyCalls: answered(ILLEGAL_ARGUMENT, 429, _slowed),
     TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),

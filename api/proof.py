@@ -56,7 +56,7 @@ def identify(access: Access) -> Caller:
     """
     kind, _, rest = request.headers.get("Authorization", "").partition(" ")
     if not kind and (secret := browser.session_secret()):
-        kind, found = "session", _by_session(access, secret)
+        kind, found = "session", by_session(access, secret)
     elif kind == signature.SCHEME:
         found = _by_signature(access, rest.strip())
     elif kind.lower() == "bearer":
@@ -113,7 +113,8 @@ def _by_basic() -> Caller | None:
     return by_password(given.username or "", given.password or "") if given else None
 
 
-def _by_session(access: Access, secret: str) -> Caller | None:
+def by_session(access: Access, secret: str) -> Caller | None:
+    """Return the caller with this secret in its cookie, None where its session has ended; ForeignCall as `enter`."""
     session = access.sessions.find(secret)
     user = access.users.find(session.user) if session else None
     if session is None or user is None or not session.is_of(user):

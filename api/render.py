@@ -4,9 +4,11 @@ from typing import Any
 
 from api.instant import iso, iso_or_none
 from dag.brief import TaskBrief
-from dag.host import Host
+from dag.host import Agent, AgentStatus, Host
 from dag.state import NodeStatus, Operation, TaskStatus
 from dag.task import Node, TaskHead
+
+NEVER_SEEN = Agent(AgentStatus.UNKNOWN)
 
 
 def submission(task: TaskHead) -> dict[str, Any]:
@@ -126,11 +128,12 @@ def _subtask(node: Node, status: NodeStatus, operation: Operation, run_time: int
     }
 
 
-def host(one: Host) -> dict[str, Any]:
-    """Return a host in the contract's shape, and Muster's user, profile, zone and labels.
+def host(one: Host, seen: Agent | None = None) -> dict[str, Any]:
+    """Return a host in the contract's shape, with Muster's own fields and its agent as it was last seen.
 
     Its variables stay inside: they may hold what only the worker is to know.
     """
+    agent = seen or NEVER_SEEN
     return {
         "id": one.id,
         "name": one.name or one.address,
@@ -151,6 +154,12 @@ def host(one: Host) -> dict[str, Any]:
         "profile": one.profile,
         "zone": one.zone,
         "labels": one.labels,
+        "agentStatus": agent.status.value,
+        "agentVersion": agent.version,
+        "lastSeenTime": iso_or_none(agent.seen_at or None),
+        "lastTaskId": agent.task_id,
+        "unreachable": agent.unreachable,
+        "unreachableTime": iso_or_none(agent.missed_at or None),
     }
 
 

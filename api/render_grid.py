@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api import render
-from dag.host_name import read_names
+from dag.host_name import HostNames
 from dag.snapshot import Snapshot
 from dag.state import STATUS_OF
 from dag.store import Store
@@ -39,18 +39,17 @@ def _stage(stage: Stage, first_id: int, letters: str) -> dict[str, Any]:
     }
 
 
-def subtask(store: Store, task_id: int, node: Node, created_at: int) -> dict[str, Any]:
+def subtask(store: Store, names: HostNames, task_id: int, node: Node, created_at: int) -> dict[str, Any]:
     """Return one subtask as the detail shows it, and its host, its attempt, and why it failed.
 
     Raises:
         StoreUnavailable: Redis is away.
     """
     offset = store.locate(task_id, node.id).offset
-    names = read_names(store, [node.host_id]) if node.host_id is not None else [None]
     return {
         **render.subtask(node, created_at),
         "hostId": node.host_id,
-        "hostName": names[0],
+        "hostName": None if node.host_id is None else names.read([node.host_id])[0],
         "attempt": node.attempt,
         "messageId": message_id(node.id, node.attempt) if node.started_at is not None else None,
         "reason": reason_of(store, task_id, offset, node.attempt),

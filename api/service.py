@@ -12,6 +12,7 @@ from api.watch import Watch
 from api.webhook.delivery import Deliveries
 from api.webhook.hook import Hooks
 from config.settings import Settings
+from dag.host_name import HostNames
 from dag.registry import HostRegistry
 from dag.store import Store
 from telemetry.call import CallMetrics
@@ -22,7 +23,7 @@ NAME = "muster"
 
 @dataclass(frozen=True)
 class Services:
-    """The tasks, hosts, users, who may call, the settings of one app, who waits, follows and is told, counters."""
+    """The tasks, hosts and their names, users, who may call, the settings, who waits, follows and is told, counters."""
 
     store: Store
     registry: HostRegistry
@@ -35,6 +36,7 @@ class Services:
     spans: Spans
     hooks: Hooks
     deliveries: Deliveries
+    names: HostNames
 
 
 def open_services(
@@ -55,6 +57,7 @@ def open_services(
         spans,
         Hooks(store.redis, settings.api.secret_key),
         Deliveries(store.redis, most=kept.keep, keep_seconds=kept.keep_seconds),
+        HostNames(store),
     )
 
 

@@ -1,16 +1,13 @@
 """The audit log as the command line shows it."""
 
 import json
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from cli.duration import parse_duration
 from cli.error import UsageError
 from cli.table import print_table
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_AGO = re.compile(r"([0-9]{1,6})([smhd])")
 
 
 def moment(text: str) -> str:
@@ -19,9 +16,8 @@ def moment(text: str) -> str:
     Raises:
         UsageError: it is neither a time nor how long ago.
     """
-    found = _AGO.fullmatch(text)
-    if found:
-        ago = timedelta(**{UNITS[found[2]]: int(found[1])})
+    ago = parse_duration(text)
+    if ago is not None:
         return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds")
     if not text:
         return ""

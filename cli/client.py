@@ -23,7 +23,9 @@ class Refused(CommandError):
 
     def __init__(self, url: str, reason: str, details: Sequence[str]) -> None:
         self.reason, self.details = reason, tuple(details)
-        super().__init__(f"The API at {url} refuses: {'; '.join([reason, *details])}")
+        # One fault stands in the reason itself.
+        more = details if len(details) > 1 else ()
+        super().__init__(f"The API at {url} refuses: {'; '.join([reason, *more])}")
 
 
 class Unavailable(CommandError):
@@ -69,7 +71,7 @@ class ApiClient:
     def hosts(self, **filters: Filter) -> Iterator[dict[str, Any]]:
         """Yield the enrolled hosts that pass the filters, sorted.
 
-        Filters are keyword, status and label (NAME=VALUE, all of several); empty ones count for nothing.
+        Filters are keyword, status, agentStatus and label (NAME=VALUE, all of several); empty ones count for nothing.
         """
         yield from self._all(f"{PREFIX}/compute/hosts", **filters)
 

@@ -65,7 +65,7 @@ def _check_clocks(redis: Redis, client: ApiClient) -> Iterator[Finding]:
 def _check_fleet(settings: Settings, redis: Redis, *, as_worker: bool) -> Iterator[Finding]:
     store = Store(redis)
     roster = Roster(store)
-    hosts, _ = HostRegistry(redis).page(page=1, size=MOST_HOSTS)
+    hosts = [host for host, _agent in HostRegistry(redis).page(page=1, size=MOST_HOSTS)[0]]
     yield check_schedulers(store)
     try:
         yield from _check_broker(settings, roster, Counter(host.zone for host in hosts))

@@ -19,6 +19,7 @@ COLUMNS = {
     "innerIpAddress": "address",
     "sshPort": "port",
     "status": "status",
+    "agentStatus": "agent",
     "zone": "zone",
     "profile": "profile",
 }

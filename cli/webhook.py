@@ -26,6 +26,11 @@ class WebhookClient(ApiClient):
         row: Row = self._call("PATCH", f"{PREFIX}/webhooks/{id}", changes)
         return row
 
+    def rotate(self, id: int, wanted: Row) -> Row:
+        """Give a webhook another secret, which the answer has."""
+        row: Row = self._call("POST", f"{PREFIX}/webhooks/{id}/rotateSecret", wanted)
+        return row
+
     def remove(self, id: int) -> None:
         """Forget a webhook."""
         self._call("DELETE", f"{PREFIX}/webhooks/{id}")

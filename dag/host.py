@@ -57,7 +57,8 @@ class Agent:
     """What a step or an inquiry last saw of the agent on a host; times are ms since the epoch.
 
     `pids` maps a process name to its pid, `started_at` to its start ("" when the host could not tell). `unreachable`
-    says why the last one did not get to the host at all ("": it did); the rest then stays as it was seen before.
+    says why the last one did not get to the host at all ("": it did), at `missed_at`; the rest then stays as it was
+    seen before.
     """
 
     status: AgentStatus
@@ -67,6 +68,7 @@ class Agent:
     seen_at: int = 0
     task_id: int = 0
     unreachable: str = ""
+    missed_at: int = 0
 
     @property
     def host_status(self) -> HostStatus:

@@ -162,7 +162,7 @@ class Keys:
 
     @property
     def agents(self) -> str:
-        """Hash: host id to what was last seen of its agent, JSON."""
+        """Hash: host id to what was last seen of its agent, JSON; and a version of all of it (`dag/registry.py`)."""
         return self._name("agents")
 
     @property

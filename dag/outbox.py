@@ -14,7 +14,10 @@ GROUP = "webhooks"
 
 @dataclass(frozen=True)
 class Event:
-    """`kind` is task.ended or task.failed (the first failure); `status` the task's then, `at` in ms."""
+    """`kind` is task.ended, or task.failed: the first failure since the task began, or went on after an end.
+
+    `status` is the task's then, `at` in ms.
+    """
 
     id: str
     kind: str

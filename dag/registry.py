@@ -26,6 +26,11 @@ SORTS: dict[str, Callable[[Host], tuple[str | int, int]]] = {
 # Hosts read by one command: about 1 ms of Redis's time.
 READ_AT_ONCE = 1000
 
+# A host with the status that was last seen, and its agent (None: nobody has looked).
+Sighting = tuple[Host, Agent | None]
+# Beside the hosts' ids in the hash of agents: another text whenever one of them was seen.
+AGENTS_VERSION = "version"
+
 
 @dataclass(frozen=True)
 class HostFilter:
@@ -37,9 +42,12 @@ class HostFilter:
     keyword: str = ""
     statuses: Collection[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    agent_statuses: Collection[str] = ()
 
-    def fits(self, host: Host) -> bool:
-        """Tell whether the host is one of them."""
+    def fits(self, host: Host, agent: Agent | None) -> bool:
+        """Tell whether the host, on which this agent was seen, is one of them."""
+        if self.agent_statuses and (agent.status if agent else AgentStatus.UNKNOWN) not in self.agent_statuses:
+            return False
         if self.statuses and host.status not in self.statuses:
             return False
         if any(host.labels.get(name) != value for name, value in self.labels.items()):
@@ -99,26 +107,21 @@ class HostRegistry:
         """Return one host; UnknownHosts where there is none."""
         return self.find([host_id])[host_id]
 
-    def observe(self, host_id: int) -> Host:
-        """Return one host with the status that was last seen; UnknownHosts where there is none."""
-        return _with_status(self.get(host_id), self.agent(host_id))
-
-    def sightings(self, ids: Sequence[int]) -> list[tuple[Host, Agent | None]]:
-        """Return these hosts with the status that was last seen, each with its agent (None: nobody has looked).
+    def sightings(self, ids: Sequence[int]) -> list[Sighting]:
+        """Return these hosts as they were last seen.
 
         Raises:
             UnknownHosts: some are not enrolled.
         """
-        found: list[tuple[Host, Agent | None]] = []
+        found: list[Sighting] = []
         missing: list[int] = []
         for at in range(0, len(ids), READ_AT_ONCE):
             chunk = ids[at : at + READ_AT_ONCE]
             for host, (text, seen) in zip(chunk, self._read(chunk), strict=True):
-                agent = _agent(seen) if seen else None
                 if text is None:
                     missing.append(host)
                 else:
-                    found.append((_with_status(read_host(text), agent), agent))
+                    found.append(_sighting(text, seen))
         if missing:
             raise UnknownHosts(missing)
         return found
@@ -144,24 +147,39 @@ class HostRegistry:
 
     def page(
         self, wanted: HostFilter = ALL, *, page: int, size: int, sort: str = "id", descending: bool = False
-    ) -> tuple[list[Host], int]:
-        """Return one page (from 1) of the hosts with the status last seen, and how many there are in all pages.
+    ) -> tuple[list[Sighting], int]:
+        """Return one page (from 1) of the hosts as they were last seen, and how many there are in all pages.
 
         `sort` is one of `SORTS`.
         """
-        with translated():
-            ids = [int(i) for i in self._redis.zrange(self._keys.host_index, 0, -1)]
         here = slice((page - 1) * size, page * size)
         if sort == "id" and wanted == ALL:
-            return self._observed(ids[::-1][here] if descending else ids[here]), len(ids)
-        hosts = [host for host in self._observed(ids) if wanted.fits(host)]
-        hosts.sort(key=SORTS[sort], reverse=descending)
-        return hosts[here], len(hosts)
+            with translated(), self._redis.pipeline() as pipe:
+                pipe.zcard(self._keys.host_index)
+                pipe.zrange(self._keys.host_index, here.start, here.stop - 1, descending)
+                total, ids = pipe.execute()
+            return self._observed(ids), int(total)
+        with translated():
+            ids = self._redis.zrange(self._keys.host_index, 0, -1)
+        found = [(host, agent) for host, agent in self._observed(ids) if wanted.fits(host, agent)]
+        found.sort(key=lambda sighting: SORTS[sort](sighting[0]), reverse=descending)
+        return found[here], len(found)
 
-    def _observed(self, ids: Sequence[int]) -> list[Host]:
-        return [_with_status(read_host(text), _agent(seen) if seen else None) for text, seen in self._read(ids) if text]
+    def version(self) -> tuple[int | str, ...]:
+        """Return what is another one whenever a host was enrolled or forgotten, or anything was seen of an agent."""
+        with translated(), self._redis.pipeline() as pipe:
+            pipe.zcard(self._keys.host_index)
+            pipe.zrevrange(self._keys.host_index, 0, 0)
+            pipe.hget(self._keys.agents, AGENTS_VERSION)
+            count, newest, seen = pipe.execute()
+        # Ids are never used again and records never change: as long as the newest id stays, there are only ever fewer.
+        return int(count), str(seen or ""), *map(int, newest)
 
-    def _read(self, ids: Sequence[int]) -> list[tuple[str | None, str | None]]:
+    def _observed(self, ids: Sequence[int | str]) -> list[Sighting]:
+        parts = (self._read(ids[at : at + READ_AT_ONCE]) for at in range(0, len(ids), READ_AT_ONCE))
+        return [_sighting(text, seen) for part in parts for text, seen in part if text]
+
+    def _read(self, ids: Sequence[int | str]) -> list[tuple[str | None, str | None]]:
         """Return the stored texts of hosts and of their agents, None where there is none."""
         if not ids:
             return []
@@ -207,5 +225,6 @@ def _agent(text: str) -> Agent:
     return Agent(**{**fields, "status": AgentStatus(fields["status"])})
 
 
-def _with_status(host: Host, agent: Agent | None) -> Host:
-    return replace(host, status=agent.host_status) if agent else host
+def _sighting(text: str, seen: str | None) -> Sighting:
+    host, agent = read_host(text), _agent(seen) if seen else None
+    return (replace(host, status=agent.host_status) if agent else host), agent

@@ -39,6 +39,7 @@ class ModelTask:
     admitted: int = 0
     wants: int | None = None
     is_front_open: bool = True
+    is_warned: bool = False
 
     def __post_init__(self) -> None:
         self.letters = ["P"] * sum(self.width(stage) for stage in range(len(self.shape)))
@@ -266,9 +267,11 @@ class Model:
     def _fail(self, run: Run) -> None:
         self.cancels.pop(run, None)
         self._record_end(run, "F")
-        self.tasks[run[0]].failed += 1
-        if self.tasks[run[0]].failed == 1:
-            self.outbox.append(("task.failed", run[0], self.tasks[run[0]].status))
+        task = self.tasks[run[0]]
+        task.failed += 1
+        if not task.is_warned:
+            task.is_warned = True
+            self.outbox.append(("task.failed", run[0], task.status))
         self._end_task(run[0])
 
     def _record_end(self, run: Run, letter: str) -> None:
@@ -327,6 +330,7 @@ class Model:
             return
         task.status = "FAILED" if task.failed else "SUCCESSFUL"
         self.outbox.append(("task.ended", task_id, task.status))
+        task.is_warned = False
         if task.failed or task.shape[-1] != "h" or not by_worker:
             self.stream.append({"kind": "release", "task": str(task_id)})
 

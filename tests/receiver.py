@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,19 +41,27 @@ class Received:
 
 
 class Receiver:
-    """Listens on a port of its own, or on this one; `answer` gives each request's status, and may wait."""
+    """Listens on a port of its own, or on this one; `answer` gives each request's status, and may wait.
+
+    `headers` are those of the answers to come; `times` when each request came (monotonic).
+    """
 
     def __init__(self, port: int = 0, answer: Callable[[Received], int] = lambda _received: 204) -> None:
         self.got: list[Received] = []
+        self.times: list[float] = []
+        self.headers: dict[str, str] = {}
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 received = Received({name.lower(): value for name, value in self.headers.items()}, body)
+                receiver.times.append(time.monotonic())
                 receiver.got.append(received)
                 self.send_response(answer(received))
                 self.send_header("location", "/elsewhere")
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

@@ -21,13 +21,13 @@ def missed(hosts: HostRegistry, host_id: int, error: RemoteError) -> Agent | Non
     """Return what is known of the agent of a host that could not be reached; None where the error does not say that."""
     if isinstance(error, RemoteTimeout):
         return None
-    return replace(_before(hosts, host_id), unreachable=str(error))
+    return replace(_before(hosts, host_id), unreachable=str(error), missed_at=_now())
 
 
 def reached(hosts: HostRegistry, host_id: int) -> Agent | None:
     """Return the agent of a host that answered again, but not what runs there; None where nothing changed."""
     before = _before(hosts, host_id)
-    return replace(before, unreachable="") if before.unreachable else None
+    return replace(before, unreachable="", missed_at=0) if before.unreachable else None
 
 
 def looked(hosts: HostRegistry, host_id: int, look: Look) -> Agent:

@@ -141,9 +141,10 @@ def _query_parameters(said: Declaration, settings: ApiSettings, converter: Schem
     for parameter in converter.parameters(schema):
         is_list = parameter["schema"]["type"] == "array"
         lists = {"style": "form", "explode": False} if is_list else {}
-        example = schema.example.get(parameter["name"])
-        shown = {} if example is None else {"example": _as_value(example, parameter["schema"]["type"])}
-        yield {**parameter, **lists, **shown}
+        example, shape = schema.example.get(parameter["name"]), parameter["schema"]
+        # In the schema, not beside it: what stands there the page to try it would fill in, filters that nothing fits.
+        shown = {} if example is None else {"examples": [_as_value(example, shape["type"])]}
+        yield {**parameter, **lists, "schema": {**shape, **shown}}
 
 
 def _as_value(text: str, kind: str) -> int | str | list[str]:

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from api import render
 from api.auth import require
+from api.conditional import hosts_tag, unless_known
 from api.declaration import answers, takes, takes_hosts, takes_query
 from api.envelope import success
 from api.error import InvalidRequest
@@ -28,24 +29,29 @@ hosts = Blueprint("hosts", __name__)
 
 @hosts.get("/compute/hosts")
 @require(Permission.HOST_VIEWER)
-@answers(page_of(HostAnswer))
+@answers(page_of(HostAnswer), is_conditional=True)
 @takes_query(HostPage)
 def list_hosts(query: dict[str, Any]) -> Response:
-    """Answer with one page of the hosts."""
-    sort, _, order = query["sort"].partition(",")
-    wanted = HostFilter(query["keyword"], query["status"], query["label"])
-    page = {"page": query["page"], "size": query["size"], "sort": sort, "descending": order == "desc"}
-    found, total = services().registry.page(wanted, **page)
-    shown = [render.host(host) for host in found]
-    return success(render.page(shown, number=query["page"], size=query["size"], total=total))
+    """Answer with one page of the hosts, each as a step or a look saw it last."""
+
+    def page() -> Response:
+        sort, _, order = query["sort"].partition(",")
+        wanted = HostFilter(query["keyword"], query["status"], query["label"], query["agentStatus"])
+        page = {"page": query["page"], "size": query["size"], "sort": sort, "descending": order == "desc"}
+        found, total = services().registry.page(wanted, **page)
+        shown = [render.host(*sighting) for sighting in found]
+        return success(render.page(shown, number=query["page"], size=query["size"], total=total))
+
+    return unless_known(hosts_tag("list", sorted(query.items())), page)
 
 
 @hosts.get("/compute/hosts/<id:host_id>")
 @require(Permission.HOST_VIEWER)
 @answers(HostAnswer, raises=(UnknownHosts,))
 def get_host(host_id: int) -> Response:
-    """Answer with one host."""
-    return success(render.host(services().registry.observe(host_id)))
+    """Answer with one host, as a step or a look saw it last."""
+    [sighting] = services().registry.sightings([host_id])
+    return success(render.host(*sighting))
 
 
 @hosts.delete("/compute/hosts/<id:host_id>")

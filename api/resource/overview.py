@@ -16,7 +16,7 @@ from api.schema.page import Page
 from api.service import services
 from api.user import Permission
 from dag.error import UnknownSubtask, UnknownTask
-from dag.host_name import names_version, read_names
+from dag.host_name import names_version
 from dag.summary import page_of_failures
 
 overview = Blueprint("overview", __name__)
@@ -32,9 +32,8 @@ def get_grid(task_id: int) -> Response:
     """
 
     def made() -> Response:
-        store = services().store
-        snapshot = store.read(task_id)
-        return success(render_grid.grid(snapshot, read_names(store, snapshot.head.host_ids)))
+        snapshot = services().store.read(task_id)
+        return success(render_grid.grid(snapshot, services().names.read(snapshot.head.host_ids)))
 
     return unless_known(_tag(task_id, "grid"), made)
 
@@ -62,9 +61,9 @@ def get_subtask(task_id: int, subtask_id: int) -> Response:
     """Answer with one subtask, its host, its attempt and the last line of its log."""
 
     def made() -> Response:
-        store = services().store
+        store, names = services().store, services().names
         node, created = store.load_node(task_id, subtask_id)
-        return success(render_grid.subtask(store, task_id, node, created))
+        return success(render_grid.subtask(store, names, task_id, node, created))
 
     return unless_known(_tag(task_id, "subtask", subtask_id), made)
 

@@ -17,11 +17,11 @@ from api.schema.answer import page_of
 from api.schema.answer_webhook import CreatedWebhook, WebhookDelivery
 from api.schema.answer_webhook import Webhook as WebhookAnswer
 from api.schema.page import Page
-from api.schema.webhook import WebhookChange, WebhookCreation
+from api.schema.webhook import SecretRotation, WebhookChange, WebhookCreation
 from api.service import services
 from api.user import Permission
 from api.webhook.delivery import Delivery, DeliveryStatus, UnknownDelivery
-from api.webhook.hook import Hook, TooManyWebhooks, UnknownWebhook
+from api.webhook.hook import Hook, TooManyWebhooks, UnknownWebhook, WebhookDisabled
 from api.webhook.payload import trial_message
 from api.webhook.signature import make_secret
 
@@ -69,10 +69,26 @@ def get_webhook(webhook_id: int) -> Response:
 @answers(WebhookAnswer, raises=(UnknownWebhook,))
 @takes(WebhookChange)
 def change_webhook(wanted: dict[str, Any], webhook_id: int) -> Response:
-    """Change where, what or whether is told, and answer with the webhook. For another secret make another webhook."""
+    """Change where, what or whether is told, and answer with the webhook. Its secret is changed by `rotateSecret`."""
     trail.note(**_noted(wanted))
     changes = {NAMES.get(name, name): value for name, value in wanted.items()}
     return success(_shape(services().hooks.change(webhook_id, changes)))
+
+
+@webhooks.post("/webhooks/<id:webhook_id>/rotateSecret")
+@require(Permission.SYSTEM_MANAGER)
+@answers(CreatedWebhook, raises=(UnknownWebhook, NoSecretKey))
+@takes(SecretRotation)
+def rotate_secret(wanted: dict[str, Any], webhook_id: int) -> Response:
+    """Give a webhook another secret and answer with it; it stands in `secret`, and is never shown again.
+
+    For `overlapSeconds` each message has a signature of the secret from before, too, so that the receiver can be told
+    the new one meanwhile.
+    """
+    trail.note(**_noted(wanted))
+    secret, overlap_ms = wanted["secret"] or make_secret(), wanted["overlapSeconds"] * 1000
+    hook = services().hooks.rotate(webhook_id, secret, now=services().deliveries.now(), overlap_ms=overlap_ms)
+    return success({**_shape(hook), "secret": secret})
 
 
 @webhooks.delete("/webhooks/<id:webhook_id>")
@@ -87,11 +103,11 @@ def delete_webhook(webhook_id: int) -> Response:
 
 @webhooks.post("/webhooks/<id:webhook_id>/test")
 @require(Permission.SYSTEM_MANAGER)
-@answers(WebhookDelivery, raises=(UnknownWebhook,))
+@answers(WebhookDelivery, raises=(UnknownWebhook, WebhookDisabled))
 @takes_nothing
 def try_webhook(webhook_id: int) -> Response:
     """Send a message of the type `test`, and answer with its delivery, which is then followed as any other."""
-    hook, now = services().hooks.get(webhook_id), services().deliveries.now()
+    hook, now = _enabled(webhook_id), services().deliveries.now()
     body = trial_message(now, services().settings.api.url)
     made = Delivery(f"msg_{hook.id}_test-{token_hex(6)}", hook.id, "test", 0, now, body)
     services().deliveries.add(made)
@@ -112,15 +128,23 @@ def list_deliveries(query: dict[str, Any], webhook_id: int) -> Response:
 
 @webhooks.post("/webhooks/<id:webhook_id>/deliveries/<string(maxlength=64):delivery_id>/redeliver")
 @require(Permission.SYSTEM_MANAGER)
-@answers(WebhookDelivery, raises=(UnknownWebhook, UnknownDelivery))
+@answers(WebhookDelivery, raises=(UnknownWebhook, UnknownDelivery, WebhookDisabled))
 @takes_nothing
 def redeliver(webhook_id: int, delivery_id: str) -> Response:
     """Send a message once more, under the same id, with as many attempts as a new one; answer with its delivery."""
-    services().hooks.get(webhook_id)
+    _enabled(webhook_id)
     kept = services().deliveries.get(webhook_id, delivery_id)
     again = replace(kept, status=DeliveryStatus.PENDING, attempts=0, next_at=services().deliveries.now())
     services().deliveries.settle(again)
     return success(_shown(again))
+
+
+def _enabled(webhook_id: int) -> Hook:
+    """Return the webhook; WebhookDisabled where what is sent now would only wait."""
+    hook = services().hooks.get(webhook_id)
+    if not hook.enabled:
+        raise WebhookDisabled
+    return hook
 
 
 def _noted(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +154,7 @@ def _noted(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shape(hook: Hook) -> dict[str, Any]:
+    ends = [one.until for one in hook.older_at(services().deliveries.now())]
     return {
         "id": hook.id,
         "url": hook.url,
@@ -138,6 +163,7 @@ def _shape(hook: Hook) -> dict[str, Any]:
         "taskName": hook.task_name,
         "enabled": hook.enabled,
         "createTime": iso(hook.created_at),
+        "olderSecretsEndTime": iso(max(ends)) if ends else None,
     }
 
 

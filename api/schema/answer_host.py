@@ -7,7 +7,7 @@ from marshmallow import fields
 from api.schema.answer import NOW, AnswerSchema, count, id_field, moment, string, word
 from api.schema.field import Example, TextMap, Whole, documented
 from api.schema.host import PORT
-from dag.host import HostStatus
+from dag.host import AgentStatus, HostStatus
 
 
 class Host(AnswerSchema):
@@ -32,6 +32,12 @@ class Host(AnswerSchema):
     profile = string("How its agent is controlled.")
     zone = string("The network area it is in.")
     labels = TextMap(metadata=documented("Anything to find it by."))
+    agentStatus = word(AgentStatus, "Of the agent, as a step or a look saw it last; UNKNOWN: nobody has.")
+    agentVersion = string("The agent's version, as far as anybody has seen it.")
+    lastSeenTime = moment("When the agent was seen so; null: never.", allow_none=True)
+    lastTaskId = id_field("The last task of which a step has seen the agent; 0: none.")
+    unreachable = string("Why nobody got to the host when somebody last tried; empty: they did, or nobody has tried.")
+    unreachableTime = moment("When that was; null where they did.", allow_none=True)
 
     example: ClassVar[Example] = {
         "id": 1,
@@ -53,6 +59,12 @@ class Host(AnswerSchema):
         "profile": "ocp_agentctl",
         "zone": "default",
         "labels": {"env": "test"},
+        "agentStatus": "STARTED",
+        "agentVersion": "4.3.1",
+        "lastSeenTime": NOW,
+        "lastTaskId": 7,
+        "unreachable": "",
+        "unreachableTime": None,
     }
 
 

@@ -18,6 +18,7 @@ class Webhook(AnswerSchema):
     taskName = string("Only of tasks of this name; empty: any.")
     enabled = flag("Whether it is told anything.")
     createTime = moment("When it was made.")
+    olderSecretsEndTime = moment("Until when older secrets sign, too; null: there are none.", allow_none=True)
 
     example: ClassVar[Example] = {
         "id": 1,
@@ -27,11 +28,12 @@ class Webhook(AnswerSchema):
         "taskName": "",
         "enabled": True,
         "createTime": NOW,
+        "olderSecretsEndTime": None,
     }
 
 
 class CreatedWebhook(Webhook):
-    """A new webhook, and its secret."""
+    """A webhook, and its new secret."""
 
     secret = string("What messages are signed with, shown this once.")
 

@@ -104,10 +104,13 @@ class QueryWhole(Whole):
         return super()._deserialize(number, attr, data, **kwargs)
 
 
-def text(pattern: str = "", longest: int = LONGEST_TEXT, **kwargs: Any) -> fields.String:
-    """Return a field of printable text (no line breaks, no control characters) that matches the pattern."""
+def text(pattern: str = "", longest: int = LONGEST_TEXT, says: str = "", **kwargs: Any) -> fields.String:
+    """Return a field of printable text (no line breaks, no control characters) that matches the pattern.
+
+    `says` is what it must be in words, for whoever can't read the pattern.
+    """
     length = validate.Length(max=longest, error=f"must have at most {longest} characters")
-    return fields.String(validate=[length, Matching(pattern) if pattern else Printable()], **kwargs)
+    return fields.String(validate=[length, Matching(pattern, says) if pattern else Printable()], **kwargs)
 
 
 def documented(description: str) -> dict[str, str]:
@@ -131,13 +134,14 @@ class Printable(validate.Validator):
 class Matching(validate.Validator):
     """Refuses what does not match the pattern as a whole."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, says: str = "") -> None:
         self._expression, self.pattern = re.compile(pattern), f"^(?:{pattern})$"
+        self._fault = f"must be {says}" if says else f"must match {pattern}"
 
     def __call__(self, value: str) -> str:
         """Return the value; ValidationError if it does not match."""
         if not self._expression.fullmatch(value):
-            raise ValidationError(f"must match {self._expression.pattern}")
+            raise ValidationError(self._fault)
         return value
 
 

@@ -20,7 +20,7 @@ from api.schema.field import (
 )
 from api.schema.page import Page
 from config.settings import ApiSettings
-from dag.host import Host, HostStatus
+from dag.host import AgentStatus, Host, HostStatus
 from dag.registry import SORTS
 
 PORT = (1, 65535)
@@ -161,6 +161,11 @@ class HostPage(Page):
     )
     status = Words(tuple(HostStatus), load_default=(), metadata=documented("Only hosts in one of these states."))
     keyword = text(load_default="", metadata=documented("Only hosts with this in name, alias or address."))
+    agentStatus = Words(
+        tuple(AgentStatus),
+        load_default=(),
+        metadata=documented("Only hosts whose agent was last seen in one of these."),
+    )
     label = Labels(load_default={}, metadata=documented("Only hosts with this label (NAME=VALUE), or all of several."))
 
     example: ClassVar[Example] = {
@@ -169,5 +174,6 @@ class HostPage(Page):
         "sort": "name,desc",
         "status": "NEW,ONLINE",
         "keyword": "web",
+        "agentStatus": "STARTED,UNKNOWN",
         "label": "env=test",
     }

@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -49,6 +48,8 @@ class Deliverer(threading.Thread):
         self._denied = parse_networks(settings.denied_networks)
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._busy: Counter[int] = Counter()
+        # Until when (monotonic, s) receivers have asked this process to be left alone.
+        self._asked: dict[int, float] = {}
         # A slow receiver holds its own threads only; there are as many as all webhooks may hold.
         self._pool = ThreadPoolExecutor(MOST * settings.at_once, thread_name_prefix="webhook")
 
@@ -79,7 +80,9 @@ class Deliverer(threading.Thread):
             self._spread(event, [hook for hook in hooks if hook.enabled and event.kind in hook.events])
         self._outbox.done(events)
         for hook in hooks:
-            self._begin(hook)
+            # What waits for a webhook that is disabled waits on.
+            if hook.enabled:
+                self._begin(hook)
 
     def _spread(self, event: Event, hooks: list[Hook]) -> None:
         if not hooks:
@@ -96,17 +99,32 @@ class Deliverer(threading.Thread):
 
     def _begin(self, hook: Hook) -> None:
         free = self._settings.at_once - self._busy[hook.id]
-        if free <= 0:
+        if free <= 0 or time.monotonic() < self._asked.get(hook.id, 0.0):
             return
         lease_ms = int((self._settings.timeout_seconds + MARGIN_SECONDS) * 1000)
         for delivery in self._deliveries.claim(hook.id, count=free, lease_ms=lease_ms):
             with self._lock:
                 self._busy[hook.id] += 1
-            self._pool.submit(self._attempt, hook, delivery)
+            self._pool.submit(self._try, hook, delivery)
 
-    def _attempt(self, hook: Hook, delivery: Delivery) -> None:
+    def _try(self, hook: Hook, delivery: Delivery) -> None:
         try:
-            self._settle(delivery, self._send(hook, delivery))
+            self.attempt(hook, delivery)
+        finally:
+            with self._lock:
+                self._busy[hook.id] -= 1
+
+    def attempt(self, hook: Hook, delivery: Delivery) -> None:
+        """Send a delivery that was claimed, and keep what came of it; an attempt that was not made is none."""
+        try:
+            # It may have been changed, disabled or removed since.
+            hook = self._hooks.get(hook.id)
+            if hook.enabled:
+                self._settle(delivery, self._send(hook, delivery))
+            else:
+                self._deliveries.settle(replace(delivery, next_at=self._deliveries.now()))
+        except UnknownWebhook:
+            return
         except MusterError as error:
             # Its lease runs out, and it is tried again.
             log.warning("delivery is left to its lease", delivery=delivery.id, reason=str(error))
@@ -114,26 +132,21 @@ class Deliverer(threading.Thread):
             # A fault of ours: in the pool nobody asks for what a thread raised, so it would be told nowhere. Its lease
             # runs out, too.
             log.exception("delivery", delivery=delivery.id)
-        finally:
-            with self._lock:
-                self._busy[hook.id] -= 1
 
     def _send(self, hook: Hook, delivery: Delivery) -> Outcome:
-        # It may have been changed or removed since.
-        with suppress(UnknownWebhook):
-            hook = self._hooks.get(hook.id)
-        if not hook.enabled:
-            return Outcome(error="the webhook is disabled")
         try:
-            secret = self._hooks.secret_of(hook)
+            secrets = self._hooks.secrets_of(hook, self._deliveries.now())
         except (WrongKey, NoSecretKey):
             return Outcome(error="its secret was kept under another api.secret_key")
         body = delivery.body.encode()
-        told = headers(secret, delivery.id, int(time.time()), body)
+        told = headers(secrets, delivery.id, int(time.time()), body)
         return send(hook.url, told, body, seconds=self._settings.timeout_seconds, denied=self._denied)
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         attempts, now = delivery.attempts + 1, self._deliveries.now()
+        asked = min(outcome.wait_seconds, self._settings.longest_retry_seconds)
+        if asked:
+            self._asked[delivery.hook_id] = time.monotonic() + asked
         ended = replace(
             delivery, attempts=attempts, code=outcome.code, error=outcome.error, answer=outcome.answer, tried_at=now
         )
@@ -143,7 +156,8 @@ class Deliverer(threading.Thread):
             log.warning("delivery given up", webhook=delivery.hook_id, delivery=delivery.id, reason=outcome.error)
             ended = replace(ended, status=DeliveryStatus.FAILED, next_at=None)
         else:
-            ended = replace(ended, next_at=now + int(wait_seconds(self._settings, attempts) * 1000))
+            wait = max(asked, wait_seconds(self._settings, attempts))
+            ended = replace(ended, next_at=now + int(wait * 1000))
         self._deliveries.settle(ended)
 
 

@@ -47,17 +47,25 @@ def list_hosts(
     calling: Calling,
     keyword: Annotated[str, typer.Option(help="Part of a name, an address or an alias")] = "",
     status: Annotated[str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas")] = "",
+    agent: Annotated[str, typer.Option(help="STARTED, STOPPED, RESTARTING, UNKNOWN, several with commas")] = "",
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; hosts that have all of several")] = None,
     sort: Annotated[str, typer.Option(help="id, name, innerIpAddress, alias, status or createTime; name,desc")] = "",
     as_json: JsonFlag = False,
 ) -> None:
-    """List the hosts with the status that was last seen."""
+    """List the hosts and their agents, as they were last seen."""
     from cli.host import pairs, show_hosts
 
     labels = [f"{name}={value}" for name, value in pairs(label or [], "--label").items()]
 
     with calling.client() as client:
-        show_hosts(client, as_json=as_json, keyword=keyword, status=status, label=labels, sort=sort)
+        filters: dict[str, str | list[str]] = {
+            "keyword": keyword,
+            "status": status,
+            "agentStatus": agent,
+            "label": labels,
+            "sort": sort,
+        }
+        show_hosts(client, as_json=as_json, **filters)
 
 
 @hosts.command("add", epilog="Example: muster hosts add 10.0.0.11 --name web-1 --var home=/opt/ocp_agent")

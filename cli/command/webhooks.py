@@ -27,10 +27,18 @@ def list_all(calling: Calling, as_json: JsonFlag = False) -> None:
         print(json.dumps(rows))
         return
     cells = [
-        (str(row["id"]), row["url"], " ".join(row["events"]), row["creator"], row["taskName"], _yes(row["enabled"]))
+        (
+            str(row["id"]),
+            row["url"],
+            " ".join(row["events"]),
+            row["creator"],
+            row["taskName"],
+            _yes(row["enabled"]),
+            row["olderSecretsEndTime"] or "",
+        )
         for row in rows
     ]
-    print_table(("id", "url", "events", "only of", "only named", "enabled"), cells)
+    print_table(("id", "url", "events", "only of", "only named", "enabled", "older secrets until"), cells)
 
 
 @webhooks.command("add", epilog="Example: muster webhooks add https://ops.example.org/muster --event task.ended")
@@ -46,10 +54,7 @@ def add(
     secret_file: Annotated[Path | None, typer.Option(help="File with the secret [default: one is made]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a webhook and print its secret to stdout.
-
-    That happens once: it can't be shown again.
-    """
+    """Make a webhook and print its secret to stdout, this once."""
     from cli.password import read_secret
 
     wanted: dict[str, Any] = {"url": url, "creator": creator, "taskName": task_name}
@@ -60,7 +65,41 @@ def add(
     if as_json:
         print(json.dumps(made))
         return
-    print(f"id {made['id']}", file=sys.stderr)
+    print(
+        f"Webhook {made['id']}. To try it: muster webhooks test {made['id']}. Its secret, this once:", file=sys.stderr
+    )
+    print(made["secret"])
+
+
+@webhooks.command("rotate", epilog="Example: muster webhooks rotate 1 --overlap 2h")
+@calls
+def rotate(
+    calling: Calling,
+    id: IdArgument,
+    overlap: Annotated[
+        str, typer.Option(help="The secret from before signs for so long, too; 0s: no older one")
+    ] = "1d",
+    secret_file: Annotated[Path | None, typer.Option(help="File with the secret [default: one is made]")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give a webhook another secret, printed to stdout this once.
+
+    Messages are signed with the old and the new one until the overlap ends:
+    tell the receiver the new one meanwhile.
+    """
+    from cli.duration import seconds_of
+    from cli.password import read_secret
+
+    wanted: dict[str, Any] = {"overlapSeconds": seconds_of(overlap, "--overlap")}
+    wanted |= {"secret": read_secret(secret_file, "--secret-file").strip()} if secret_file else {}
+    with calling.webhooks() as client:
+        made = client.rotate(id, wanted)
+    if as_json:
+        print(json.dumps(made))
+        return
+    end = made["olderSecretsEndTime"]
+    older = f"Older secrets sign, too, until {end}." if end else "Older secrets sign nothing any more."
+    print(f"{older} The new one, this once:", file=sys.stderr)
     print(made["secret"])
 
 
@@ -96,7 +135,7 @@ def deliveries(
     limit: Annotated[int, typer.Option(min=1, max=2000, help="Deliveries at most")] = 50,
     as_json: JsonFlag = False,
 ) -> None:
-    """List a webhook's messages and what became of them, newest first."""
+    """List a webhook's messages and what became of them."""
     with calling.webhooks() as client:
         rows = client.deliveries(id, limit)
     if as_json:
@@ -115,7 +154,7 @@ def deliveries(
         )
         for row in rows
     ]
-    print_table(("time", "event", "task", "status", "attempts", "met", "next", "id"), cells)
+    print_table(("time", "event", "task", "status", "attempts", "outcome", "next", "id"), cells)
 
 
 @webhooks.command("redeliver", epilog="Example: muster webhooks redeliver 1 msg_1_1795579200123-0")
@@ -123,22 +162,31 @@ def deliveries(
 def redeliver(
     calling: Calling, id: IdArgument, delivery: Annotated[str, typer.Argument(help="As `deliveries` shows it")]
 ) -> None:
-    """Send a message once more; exits with 0 only if it arrives at once."""
+    """Send a message once more, and see whether it arrives.
+
+    Exits with 0 only if it does at once.
+    """
     with calling.webhooks() as client:
-        _tell(client.redeliver(id, delivery))
+        _tell(id, client.redeliver(id, delivery))
 
 
 @webhooks.command("test", epilog="Example: muster webhooks test 1")
 @calls
 def test(calling: Calling, id: IdArgument) -> None:
-    """Send a message that only tries the way; exits with 0 only if it arrives at once."""
+    """Send a message to try the way, and see whether it arrives.
+
+    Exits with 0 only if it does at once.
+    """
     with calling.webhooks() as client:
-        _tell(client.test(id))
+        _tell(id, client.test(id))
 
 
-def _tell(delivery: dict[str, Any]) -> None:
+def _tell(id: int, delivery: dict[str, Any]) -> None:
     if delivery["status"] != "DELIVERED":
-        raise CommandError(f"The message has not arrived: {_met(delivery) or 'nobody has tried to send it yet'}.")
+        why, then = _met(delivery) or "nobody has tried to send it yet", "There will be no more attempts."
+        if delivery["status"] == "PENDING":
+            then = f"It will be tried again: muster webhooks deliveries {id} shows what comes of it."
+        raise CommandError(f"The message has not arrived: {why}. {then}")
     print(f"DELIVERED: {_met(delivery)}")
 
 

@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish, admission
+-- include: clock, node, unlock, agent, finish, admission
 -- Give some hosts of the oldest unadmitted task their tickets; a host that is free lets its first node be READY.
 -- Only the head of the admission list is served: one order of tasks for all hosts, so no two can wait for each other.
 -- KEYS 1 task, 2 status, 3 ready, 4 admission, 5 holders, 6 waiting, 7 tickets, 8 listed, 9 changes

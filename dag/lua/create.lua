@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish, queue, admission
+-- include: clock, node, unlock, agent, finish, queue, admission
 -- Create a task: all of it or nothing. The hosts of a small one get their tickets here if no other task waits for its
 -- own; else they get them from admit.lua, task after task. A task that must not wait takes its one host here, or is not
 -- made. A claim that is held gives the task that was made under it.

@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish
+-- include: clock, node, unlock, agent, finish
 -- A lease ran out, or a dispatch was never begun: READY again with the next attempt, or FAILED after too many of them.
 -- A lease that was still renewed when the time limit was long over is no lost worker but a stuck one: FAILED at once.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,

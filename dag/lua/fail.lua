@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish
+-- include: clock, node, unlock, agent, finish
 -- A run failed: record it with its log; the task ends FAILED once nothing of it is open.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,
 --      13 changes, 14 outbox

@@ -1,5 +1,5 @@
 -- The end of a node, successful or not, and of its task and its hold on the host where that follows.
--- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed, changes, outbox}
+-- keys: {task, status, nodes, due, ready, facts, log, holders, waiting, agents, cancels, listed, changes, outbox}; agent.lua comes before
 
 -- The member of `listed` by which a task is found; ids have 16 digits, so that their order is that of the names.
 local function listed_as(facet, value, id) return facet .. ':' .. value .. ':' .. string.format('%016.0f', tonumber(id)) end
@@ -46,6 +46,7 @@ local function end_task(keys, id, now, retention)
   set_status(keys, id, failed and 'FAILED' or 'SUCCESSFUL')
   redis.call('HSET', keys.task, 'finished', digits(now))
   tell(keys, id, 'task.ended', now)
+  redis.call('HDEL', keys.task, 'warned')
   expire_changes(keys)
   if failed or retention == '' or string.sub(task[3], -1) ~= 'h' then
     -- It still holds hosts. Whoever frees them needs its record, so that scheduler lets it expire.
@@ -65,7 +66,7 @@ local function record_end(keys, id, offset, node, letter, now, report)
   redis.call('ZREM', keys.due, run_name(id, offset, node.attempt))
   if report.log ~= '' then redis.call('HSET', keys.log, offset .. ':' .. digits(node.attempt), report.log) end
   if report.facts ~= '' then redis.call('HSET', keys.facts, report.index, report.facts) end
-  if report.agent ~= '' then redis.call('HSET', keys.agents, report.host, report.agent) end
+  if report.agent ~= '' then note_agent(keys.agents, report.host, report.agent) end
   redis.call('HINCRBY', keys.task, 'open', -1)
 end
 
@@ -91,7 +92,8 @@ local function fail_node(keys, id, offset, node, now, report, retention)
     redis.call('HDEL', keys.cancels, name)
   end
   record_end(keys, id, offset, node, 'F', now, report)
-  -- The first where none was known: again after a retry, or once all that were known have been skipped.
-  if redis.call('HINCRBY', keys.task, 'failed', 1) == 1 then tell(keys, id, 'task.failed', now) end
+  redis.call('HINCRBY', keys.task, 'failed', 1)
+  -- Once from a task's beginning to its end, and again when it goes on from there, however few steps of it do.
+  if redis.call('HSETNX', keys.task, 'warned', 1) == 1 then tell(keys, id, 'task.failed', now) end
   end_task(keys, id, now, retention)
 end

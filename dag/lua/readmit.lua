@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish
+-- include: clock, node, unlock, agent, finish
 -- Give some hosts of a task that goes on their places in the queues, as admit.lua does for a new one: only those on which
 -- something is left to do. In a rollback, mark where it begins on each. The task begins once it has all of them.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,

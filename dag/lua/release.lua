@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish
+-- include: clock, node, unlock, agent, finish
 -- Free those of the given hosts that an ended task still holds; after the last its record may expire.
 -- KEYS 1 task, 2 status, 3 nodes, 4 facts, 5 log, 6 ready, 7 holders, 8 waiting
 -- ARGV 1 task id, 2 retention (s) where these are the last hosts, else '', 3.. host ids

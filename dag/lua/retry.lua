@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish, resume
+-- include: clock, node, unlock, agent, finish, resume
 -- Retry a task that FAILED on its way forwards: all its FAILED nodes are to run again once it has its hosts.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,
 --      13 changes, 14 outbox, 15 admission

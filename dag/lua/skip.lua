@@ -1,4 +1,4 @@
--- include: clock, node, unlock, finish, resume
+-- include: clock, node, unlock, agent, finish, resume
 -- Skip a FAILED node: it counts as SUCCESSFUL (in a rollback as undone) and unlocks what follows. A task that has ended
 -- goes on where that is something, once it has its hosts again.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,

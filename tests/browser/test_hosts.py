@@ -11,6 +11,13 @@ from tests.stack import RunningStack
 
 # More than a page has.
 SPARE = 60
+# So often the list is asked for again.
+EVERY_MS = 5000
+# As a browser does with a tab that is not in front.
+HIDE = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture
@@ -201,3 +208,66 @@ def test_a_name_is_text_whatever_stands_in_it(stack: RunningStack, open_page: Ca
     expect(page.locator("tbody tr").first).to_contain_text(name)
     assert page.locator("img, b").count() == 0
     stack.http.delete(f"/compute/hosts/{made['id']}")
+
+
+def stop_agents(stack: RunningStack, host: int) -> int:
+    answer = stack.http.post("/compute/hosts/batchStopAgents", json={"hostIds": [host]})
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["data"]["id"])
+
+
+def is_list(request: Request) -> bool:
+    return "/compute/hosts?" in request.url
+
+
+def test_the_list_shows_each_agent_as_it_was_seen_last_and_keeps_up_by_itself(
+    stack: RunningStack, open_page: Callable[..., Page]
+) -> None:
+    page = open_page("/console/hosts?keyword=host-004")
+    page.clock.install()
+    page.reload()
+    row = page.get_by_role("row").filter(has_text="host-004")
+    box = row.get_by_role("checkbox")
+    box.check()
+    for submit, says in ((lambda: stop_agents(stack, 4), "■Stopped"), (lambda: stack.restart([4])["id"], "✓Running")):
+        stack.follow(submit())
+        page.clock.fast_forward(EVERY_MS)
+        expect(row.locator(".agent-seen .badge")).to_have_text(says)
+        seen = stack.http.get("/compute/hosts/4").json()["data"]["lastSeenTime"]
+        expect(row.locator(".agent-seen time")).to_have_attribute("datetime", seen)
+    # The row is the same all the while.
+    expect(box).to_be_focused()
+    expect(box).to_be_checked()
+    with page.expect_response(lambda answer: is_list(answer.request) and answer.status == 304):
+        page.clock.fast_forward(EVERY_MS)
+    page.get_by_role("button", name="Stopped").click()
+    expect(page).to_have_url(re.compile("agent=STOPPED"))
+    expect(page.get_by_role("heading", name="No host fits")).to_be_visible()
+
+
+def test_a_host_that_could_not_be_reached_says_why_and_when(
+    stack: RunningStack, open_page: Callable[..., Page]
+) -> None:
+    body = {"hostBasicDataList": [{"innerIpAddress": "127.0.0.1", "name": "mute"}], "sshPort": 9}
+    [made] = stack.http.post("/compute/hosts/batchCreate", json=body).json()["data"]["contents"]
+    stack.http.get(f"/compute/hosts/{made['id']}/agent")
+    row = open_page("/console/hosts?keyword=mute").get_by_role("row").filter(has_text="mute")
+    expect(row.locator(".status")).to_contain_text("Offline")
+    expect(row.locator(".status")).to_contain_text("127.0.0.1 port 9 can't be reached: Connection refused")
+    expect(row.locator(".status time")).to_have_count(1)
+    expect(row.locator(".agent-seen")).to_have_text("○Not seen")
+    stack.http.delete(f"/compute/hosts/{made['id']}")
+
+
+def test_a_list_that_nobody_sees_asks_for_nothing(open_page: Callable[..., Page]) -> None:
+    page = open_page("/console/hosts")
+    page.clock.install()
+    page.reload()
+    expect(page.get_by_role("link", name="host-001")).to_be_visible()
+    asked: list[Request] = []
+    page.evaluate(HIDE, True)
+    page.on("request", lambda request: asked.append(request) if is_list(request) else None)
+    page.clock.run_for(20 * EVERY_MS)
+    with page.expect_request(is_list):
+        page.evaluate(HIDE, False)
+    assert len(asked) == 1

@@ -70,6 +70,10 @@ PAINTED = """() => new Promise((resolve) => {
 })"""
 
 
+ASKED = """(end) => performance.getEntriesByType("resource").filter((one) => one.name.endsWith(end))
+  .map(({ startTime, responseEnd }) => ({ startTime, responseEnd }))"""
+
+
 def painted_ms(page: Page) -> float:
     """When the grid was painted, since the navigation began."""
     found: float = page.evaluate(PAINTED)
@@ -84,6 +88,9 @@ def test_it_opens_at_once(page: Page, task: Played) -> None:
     expect(page.get_by_text("8 hosts failed")).to_be_visible()
     print(f"a task of {HOSTS} hosts is painted {took[0]:.0f} ms after its page was asked for, {took[1]:.0f} ms again")
     assert max(took) < MOST_OPEN_MS
+    # The task is asked for while nobody knows yet who has signed in, and once only.
+    [session], [grid] = page.evaluate(ASKED, "/console/session"), page.evaluate(ASKED, "/grid")
+    assert grid["startTime"] < session["responseEnd"]
 
 
 def test_hosts_are_found_by_name_and_state(page: Page, task: Played) -> None:

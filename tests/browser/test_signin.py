@@ -33,6 +33,17 @@ def test_a_first_visit_leaves_no_error_in_the_browser(open_page: Callable[..., P
     assert errors == []
 
 
+def test_a_task_that_was_asked_for_before_signing_in_is_there_afterwards(
+    stack: RunningStack, open_page: Callable[..., Page]
+) -> None:
+    task = stack.follow(stack.restart([2])["id"])["id"]
+    page = open_page(f"/console/tasks/{task}", user=None)
+    page.get_by_label("Name").fill(stack.ready["user"])
+    page.get_by_label("Password").fill(stack.ready["password"])
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Done on the host.")).to_be_visible()
+
+
 def test_a_session_that_ends_meanwhile_is_begun_anew_on_the_same_page(stack: RunningStack, page: Page) -> None:
     page.goto("/console/tasks?status=RUNNING")
     expect(page.get_by_role("heading", name="Tasks")).to_be_visible()

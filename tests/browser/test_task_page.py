@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.lone import Played
 from tests.stack import RunningStack, Task, children_of, nodes
+from tests.wait import until
 
 OpenPage = Callable[..., Page]
 SEVERE = ("serious", "critical")
@@ -145,13 +147,13 @@ def test_a_node_leads_to_its_row_in_flower(stack: RunningStack, open_page: OpenP
 def test_another_task_is_rolled_back_after_a_question(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:
     task = failed_task(stack, faults, 4, 5)
     page = open_page(path_of(task))
-    page.get_by_role("button", name="Roll back", exact=True).click()
+    page.get_by_role("button", name="Roll back …").click()
     question = page.get_by_role("alertdialog")
     question.get_by_role("button", name="Cancel").click()
     expect(question).to_have_count(0)
     assert stack.task(task)["status"] == "FAILED"
     faults.mend()
-    page.get_by_role("button", name="Roll back", exact=True).click()
+    page.get_by_role("button", name="Roll back …").click()
     question.get_by_role("button", name="Roll back").click()
     expect(page.get_by_text("Rolled back: 2 hosts left as found before.")).to_be_visible(timeout=60_000)
 
@@ -180,6 +182,25 @@ def test_a_step_at_work_is_cancelled_after_a_question(stack: RunningStack, open_
     expect(page.get_by_text("Done on the host.")).to_be_visible(timeout=60_000)
 
 
+def test_all_that_runs_is_cancelled_after_a_question(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:
+    for host in (2, 4):
+        faults.set(host, "hang-stop")
+    task = stack.restart([2, 4])["id"]
+    page = open_page(path_of(task))
+    until(lambda: [node["status"] for node in nodes(stack.task(task), STOP)] == ["RUNNING"] * 2, 30)
+    expect(page.get_by_role("button", name="Running 2", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Cancel running …").click()
+    question = page.get_by_role("alertdialog", name="Cancel all that runs?")
+    expect(question).to_contain_text("(2 steps)")
+    question.get_by_role("button", name="Cancel what runs").click()
+    expect(page.get_by_text("2 steps are being cancelled.")).to_be_visible()
+    expect(page.get_by_text("2 of 2 hosts failed at")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Cancel running …")).to_have_count(0)
+    faults.mend()
+    page.get_by_role("button", name="Retry failed 2").click()
+    expect(page.get_by_text("Done on all 2 hosts.")).to_be_visible(timeout=60_000)
+
+
 def test_a_refusal_says_which_state_was_met(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:
     task = failed_task(stack, faults, 7)
     page = open_page(path_of(task))
@@ -204,7 +225,7 @@ def test_who_may_only_look_has_nothing_to_press(
     assert download.value.suggested_filename == f"task-{task}-diagnosis.zip"
     page.get_by_role("row").filter(has_text="host-008").get_by_role("link").click()
     expect(page.get_by_role("log")).to_contain_text("refused")
-    expect(page.get_by_role("button", name=re.compile("^(Retry|Skip|Roll back|Cancel …)"))).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^(Retry|Skip|Roll back|Cancel (…|running))"))).to_have_count(0)
 
 
 def test_the_grid_works_by_keyboard(open_page: OpenPage, done_task: Task) -> None:
@@ -246,6 +267,22 @@ def test_a_lost_connection_is_told_and_made_again(stack: RunningStack, open_page
     # And what happens from now on is told.
     assert Played(stack.store, idle_task).begin(0, 1)
     expect(page.get_by_role("button", name="Running 1", exact=True)).to_be_visible()
+
+
+def test_a_task_at_which_nobody_works_says_what_it_waits_for(stack: RunningStack, open_page: OpenPage) -> None:
+    hosts = [{"innerIpAddress": f"10.9.8.{n}"} for n in (1, 2)]
+    body = {"hostBasicDataList": hosts, "zone": "nowhere"}
+    ids = [host["id"] for host in stack.http.post("/compute/hosts/batchCreate", json=body).json()["data"]["contents"]]
+    first, second = stack.restart(ids)["id"], stack.restart(ids)["id"]
+    for task, says in (
+        (first, "No worker has taken a step for 1 min"),
+        (second, "It waits for hosts that other tasks have"),
+    ):
+        page = open_page(path_of(task))
+        expect(page.get_by_role("button", name="Cancel running …")).to_be_disabled()
+        page.clock.install(time=time.time() + 60)
+        page.clock.run_for(2000)
+        expect(page.locator(".verdict")).to_contain_text(says)
 
 
 def is_arbiter(stack: RunningStack, pid: int) -> bool:

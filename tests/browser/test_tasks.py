@@ -20,10 +20,13 @@ def test_a_task_appears_and_gets_to_its_end_without_a_reload(stack: RunningStack
     row = page.locator(row_of(page, task))
     expect(row).to_contain_text("Batch restart OCP agent")
     expect(row).to_contain_text(f"#{task} · admin · 2 hosts")
+    row.get_by_role("link").focus()
     expect(row.locator(".badge")).to_have_text("✓Successful", timeout=40_000)
     bar = row.get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuetext", "14 of 14 subtasks done")
     expect(row).to_contain_text("100 %")
+    # The row is the same all the while.
+    expect(row.get_by_role("link")).to_be_focused()
     row.get_by_role("link").click()
     expect(page).to_have_url(re.compile(f"/console/tasks/{task}$"))
     page.go_back()

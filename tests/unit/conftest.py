@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.agent import SHELLS, Agent, processes
+from tests.receiver import Receiver
+from tests.webhook import World
 
 
 @pytest.fixture(params=SHELLS)
@@ -17,3 +19,18 @@ def agent(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Agent]:
     for pid, arguments in processes():
         if str(tmp_path) in arguments:
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    found = World()
+    yield found
+    for deliverer in found.running:
+        deliverer.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.stop()

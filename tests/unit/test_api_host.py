@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
 
 from dag.definition.batch_restart import BATCH_RESTART
+from dag.dispatch import HandOut
 from dag.host import Agent, AgentStatus, Host
+from dag.inquiry import Inquiries, Look
+from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
 from tests.small import ADMIN, CREATE, DELETE, LIMIT, VIEWER, SmallApi, refused, small_api
 
@@ -193,6 +197,67 @@ def test_the_status_of_hosts_follows_what_was_seen(api: SmallApi) -> None:
     for status, ids in (("ONLINE", [1]), ("OFFLINE,NEW", [2, 3]), ("DELETING", [])):
         data = json.loads(api.get(f"/compute/hosts?status={status}").data)["data"]
         assert [host["id"] for host in data["contents"]] == ids
+
+
+def test_a_host_tells_what_a_step_or_a_look_saw_last_of_its_agent(api: SmallApi) -> None:
+    seen = {
+        "1": Agent(AgentStatus.STARTED, "4.3.1", {"a": 7}, seen_at=1_600_000_000_000, task_id=7),
+        "2": Agent(
+            AgentStatus.STOPPED, seen_at=1_600_000_000_000, unreachable="no answer", missed_at=1_600_000_009_000
+        ),
+    }
+    for host, agent in seen.items():
+        api.redis.hset(api.store.keys.agents, host, json.dumps(asdict(agent)))
+    names = ("agentStatus", "agentVersion", "lastSeenTime", "lastTaskId", "unreachable", "unreachableTime")
+    listed = json.loads(api.get("/compute/hosts").data)["data"]["contents"]
+    then = "2020-09-13T12:26:{}.000+00:00"
+    assert [tuple(host[name] for name in names) for host in listed] == [
+        ("STARTED", "4.3.1", then.format(40), 7, "", None),
+        ("STOPPED", "", then.format(40), 0, "no answer", then.format(49)),
+        ("UNKNOWN", "", None, 0, "", None),
+    ]
+    assert [json.loads(api.get(f"/compute/hosts/{n}").data)["data"] for n in (1, 2, 3)] == listed
+    for status, ids in (("STARTED", [1]), ("STOPPED,UNKNOWN", [2, 3]), ("RESTARTING", [])):
+        data = json.loads(api.get(f"/compute/hosts?agentStatus={status}").data)["data"]
+        assert [host["id"] for host in data["contents"]] == ids
+    refused(api.get("/compute/hosts?agentStatus=GONE"), 400, 10001)
+
+
+def list_unless(api: SmallApi, tag: str, query: str = "") -> TestResponse:
+    return api.client.get(f"/compute/hosts{query}", auth=ADMIN, headers={"If-None-Match": tag})
+
+
+def test_a_list_of_hosts_is_not_sent_again_until_it_would_show_another_thing(api: SmallApi) -> None:
+    tags = [api.get(f"/compute/hosts{query}").headers["ETag"] for query in ("", "?status=NEW", "?page=2", "?size=2")]
+    assert len(set(tags)) == len(tags)
+
+    def is_new() -> bool:
+        answer = list_unless(api, tags[-1])
+        assert answer.status_code in (200, 304)
+        assert answer.status_code == 200 or answer.data == b""
+        tags.append(answer.headers["ETag"])
+        return answer.status_code == 200
+
+    tags.append(tags[0])
+    assert not is_new()
+    task = api.store.submit(BATCH_RESTART, [1], creator="admin", executor="x", trace_id="t")
+    [(offset, attempt)] = HandOut(api.store, retention_seconds=60).ready_nodes(task, 0, 1, begin_within_ms=1000)
+    leases, run = Leases(api.store, lease_seconds=60, retention_seconds=60), Run(task, offset, attempt, 1, 0)
+    assert leases.begin(run, "worker")
+    assert not is_new()
+    assert leases.complete(run, Report(agent=Agent(AgentStatus.RESTARTING, seen_at=1)))
+    assert is_new()
+    inquiries = Inquiries(api.store)
+    inquiries.answer(2, 1, Look(), Agent(AgentStatus.STARTED, seen_at=2), keep_seconds=1)
+    assert is_new()
+    # Host 1 is held by the task: what a look sees there counts for nothing.
+    inquiries.answer(1, 1, Look(), Agent(AgentStatus.STOPPED, seen_at=3), keep_seconds=1)
+    assert not is_new()
+    api.registry.delete([3])
+    assert is_new()
+    api.registry.create([Host(0, "10.0.0.3")])
+    assert is_new()
+    assert not is_new()
 
 
 IMPORT = "/compute/hosts/import"

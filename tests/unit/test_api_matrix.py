@@ -76,6 +76,7 @@ MATRIX: dict[tuple[str, str], str] = {
     ("GET", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
     ("PATCH", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
     ("DELETE", "/webhooks/{id}"): Permission.SYSTEM_MANAGER,
+    ("POST", "/webhooks/{id}/rotateSecret"): Permission.SYSTEM_MANAGER,
     ("POST", "/webhooks/{id}/test"): Permission.SYSTEM_MANAGER,
     ("GET", "/webhooks/{id}/deliveries"): Permission.SYSTEM_MANAGER,
     ("POST", "/webhooks/{id}/deliveries/{id}/redeliver"): Permission.SYSTEM_MANAGER,

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from dag import host_name
 from dag.change import order_of
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.restart import RESTART
 from dag.host import Host
-from dag.host_name import names_version, read_names
+from dag.host_name import HostNames, names_version
 from dag.lease import Report
 from dag.operation import Operations
 from dag.registry import HostRegistry
@@ -117,8 +118,33 @@ def test_names_have_another_version_whenever_they_are_others(redis: Redis) -> No
 def test_names_are_read_in_the_order_of_the_ids(redis: Redis) -> None:
     hosts = HostRegistry(redis).create([Host(0, f"10.0.{n // 250}.{n % 250}", name=f"web-{n}") for n in range(2100)])
     ids = [host.id for host in hosts][::-1]
-    assert read_names(Store(redis), [*ids, 4711]) == [f"web-{n}" for n in reversed(range(2100))] + [""]
-    assert read_names(Store(redis), []) == []
+    names = HostNames(Store(redis))
+    wanted = [f"web-{n}" for n in reversed(range(2100))] + [""]
+    # The first reads them, the second remembers.
+    assert names.read([*ids, 4711]) == names.read([*ids, 4711]) == wanted
+    assert names.read([]) == []
+
+
+def test_names_are_remembered_until_a_host_is_enrolled_or_forgotten(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, names = HostRegistry(redis), HostNames(Store(redis))
+    made = [host.id for host in registry.create([Host(0, f"10.0.0.{n}", name=f"web-{n}") for n in range(3)])]
+    reads: list[int] = []
+    load = host_name._load
+    monkeypatch.setattr(host_name, "_load", lambda store, ids: [reads.append(len(ids)), load(store, ids)][1])
+
+    def read(*ids: int) -> list[str]:
+        return names.read(ids)
+
+    assert read(made[0], made[1]) == ["web-0", "web-1"]
+    assert read(made[1], made[2], 99) == ["web-1", "web-2", ""]
+    assert read(*made) == ["web-0", "web-1", "web-2"]
+    assert reads == [2, 2, 0]
+    registry.delete([made[1]])
+    assert read(*made) == ["web-0", "", "web-2"]
+    [last] = registry.create([Host(0, "10.0.0.9")])
+    assert read(made[1], last.id) == ["", "10.0.0.9"]
 
 
 def test_one_subtask_is_as_in_the_detail_with_its_host_and_reason(api: Api) -> None:

@@ -26,6 +26,8 @@ COMMANDS += [f"hosts {name}" for name in ("import", "list", "add", "check", "rem
 COMMANDS += [f"users {verb}" for verb in ("list", "add", "set-password", "set-roles", "disable", "enable", "remove")]
 COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in ("list", "create", "revoke")]
 COMMANDS += ["audit list"]
+WEBHOOKS = ("list", "add", "remove", "enable", "disable", "rotate", "deliveries", "redeliver", "test")
+COMMANDS += [f"webhooks {verb}" for verb in WEBHOOKS]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
 
 
@@ -70,7 +72,7 @@ def test_no_command_shows_them_all(tmp_path: Path) -> None:
     assert [name for name in COMMANDS if name.split()[0] not in listed] == []
 
 
-@pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys"])
+@pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys", "webhooks"])
 def test_a_list_of_commands_cuts_no_sentence(group: str, tmp_path: Path) -> None:
     done = muster(*group.split(), "--help", cwd=tmp_path, COLUMNS="80")
     assert [line for line in done.stdout.splitlines()[1:] if line.endswith("...")] == []

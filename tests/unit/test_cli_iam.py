@@ -163,7 +163,7 @@ def test_what_can_not_be_done_is_said(
     assert "Traceback" not in found.stderr
 
 
-def test_a_webhook_is_made_tried_disabled_and_removed(url: str) -> None:
+def test_a_webhook_is_made_tried_disabled_rotated_and_removed(url: str) -> None:
     receiver = Receiver()
     try:
         made = json.loads(done(url, "webhooks", "add", receiver.url, "--event", "task.ended", "--json"))
@@ -177,9 +177,16 @@ def test_a_webhook_is_made_tried_disabled_and_removed(url: str) -> None:
         assert got.id in done(url, "webhooks", "deliveries", id)
         done(url, "webhooks", "disable", id)
         failed = run(url, "webhooks", "redeliver", id, got.id)
-        assert (failed.returncode, "the webhook is disabled" in failed.stderr) == (1, True), failed.stderr
+        assert (failed.returncode, "disabled" in failed.stderr) == (1, True), failed.stderr
         done(url, "webhooks", "enable", id)
         assert done(url, "webhooks", "redeliver", id, got.id).startswith("DELIVERED")
+        rotated = run(url, "webhooks", "rotate", id, "--overlap", "2h")
+        assert "Older secrets sign, too, until " in rotated.stderr
+        done(url, "webhooks", "test", id)
+        again = receiver.said("test")[-1]
+        for secret in (made["secret"], rotated.stdout.strip()):
+            assert documented_verify()(secret, again.headers, again.body)
+        assert "must be a duration" in run(url, "webhooks", "rotate", id, "--overlap", "2 hours").stderr
         done(url, "webhooks", "remove", id)
         assert json.loads(done(url, "webhooks", "list", "--json")) == []
     finally:

@@ -234,7 +234,7 @@ def test_hosts_are_added_listed_and_removed(url: str, tmp_path: Path) -> None:
     assert [host["id"] for host in hosts(url, "list", "--keyword", "WEB", cwd=tmp_path)] == [first["id"]]
     assert hosts(url, "list", "--status", "OFFLINE", cwd=tmp_path) == []
     table = run(url, cwd=tmp_path, command="list").stdout.splitlines()
-    assert table[0].split() == ["id", "name", "address", "port", "status", "zone", "profile"]
+    assert table[0].split() == ["id", "name", "address", "port", "status", "agent", "zone", "profile"]
     assert len(table) == 3
     unknown = run(url, "web-1", "db-9", cwd=tmp_path, command="remove")
     assert (unknown.returncode, unknown.stderr) == (2, "muster: db-9 is no host.\n")

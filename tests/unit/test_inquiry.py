@@ -9,7 +9,7 @@ from redis import Redis
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.host import Agent, AgentStatus, Host
 from dag.inquiry import Inquiries, Look, SeenProcess
-from dag.registry import HostRegistry
+from dag.registry import AGENTS_VERSION, HostRegistry
 from dag.store import Store
 from tests.wait import until
 
@@ -115,7 +115,7 @@ def test_what_was_seen_is_stored_unless_a_task_holds_the_host_or_it_is_gone(benc
         bench.answer(host, number)
     assert bench.registry.agent(1) == AGENT
     assert bench.registry.agent(2) is None
-    assert bench.redis.hkeys(bench.store.keys.agents) == ["1"]
+    assert bench.redis.hkeys(bench.store.keys.agents) == ["1", AGENTS_VERSION]
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_a_look_is_answered_and_stored(bench: Bench) -> None:
     assert (bench.agent.status, bench.agent.pids) == (AgentStatus.STARTED, {"ocp_agentd": 7})
     stored = datetime.fromisoformat(bench.agent.started_at["ocp_agentd"]).timestamp()
     assert abs(stored - first.started_at / 1000) < 2
-    assert bench.registry.observe(1).status is HostStatus.ONLINE
+    assert bench.registry.sightings([1])[0][0].status is HostStatus.ONLINE
 
 
 def test_an_inquiry_that_nobody_waits_for_does_not_touch_the_host(bench: Bench) -> None:
@@ -130,11 +130,13 @@ def test_a_host_out_of_reach_is_told_and_offline_and_keeps_what_was_seen(bench: 
     bench.host.answer = fails(error)
     look = bench.look()
     assert (look.reason, look.unreachable) == (str(error), True)
-    assert bench.agent == Agent(AgentStatus.STARTED, "v1", {"a": 1}, seen_at=5, unreachable=str(error))
-    assert bench.registry.observe(1).status is HostStatus.OFFLINE
+    wanted = Agent(AgentStatus.STARTED, "v1", {"a": 1}, seen_at=5, unreachable=str(error))
+    assert replace(bench.agent, missed_at=0) == wanted
+    assert abs(time.time() - bench.agent.missed_at / 1000) < 30
+    assert bench.registry.sightings([1])[0][0].status is HostStatus.OFFLINE
     bench.host.answer = printed
     assert bench.look().version == "v1"
-    assert (bench.agent.unreachable, bench.agent.version) == ("", "v1")
+    assert (bench.agent.unreachable, bench.agent.missed_at, bench.agent.version) == ("", 0, "v1")
 
 
 def test_a_look_that_takes_too_long_says_nothing_about_the_host(bench: Bench) -> None:

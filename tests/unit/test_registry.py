@@ -38,10 +38,10 @@ def test_a_double_enrols_none_of_the_list(redis: Redis, addresses: tuple[str, ..
 def test_pages_are_by_id_and_filtered(redis: Redis) -> None:
     registry = HostRegistry(redis)
     registry.create(hosts("a1", "a2", "b1", "b2", "b3"))
-    assert [h.id for h in registry.page(page=2, size=2)[0]] == [3, 4]
-    assert [h.id for h in registry.page(page=1, size=2, descending=True)[0]] == [5, 4]
+    assert [h.id for h, _ in registry.page(page=2, size=2)[0]] == [3, 4]
+    assert [h.id for h, _ in registry.page(page=1, size=2, descending=True)[0]] == [5, 4]
     found, total = registry.page(HostFilter("NAME-B"), page=1, size=2)
-    assert ([h.id for h in found], total) == ([3, 4], 3)
+    assert ([h.id for h, _ in found], total) == ([3, 4], 3)
     assert registry.page(page=9, size=10) == ([], 5)
 
 
@@ -74,7 +74,7 @@ def test_many_hosts_come_and_go_in_one_call(redis: Redis) -> None:
     assert registry.create([]) == []
     ids = [host.id for host in registry.create(hosts(*(f"h{n}" for n in range(1201))))]
     registry.delete(ids[1:])
-    assert [host.id for host in registry.page(page=1, size=10)[0]] == ids[:1]
+    assert [host.id for host, _ in registry.page(page=1, size=10)[0]] == ids[:1]
     assert redis.hlen(Keys().addresses) == 1
     registry.delete([])
     registry.delete(ids[:1])

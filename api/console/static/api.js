@@ -26,6 +26,8 @@ export class Api {
   #onSignedOut;
   #onAway;
   #isAway = false;
+  // Answers that were asked for ahead, by path.
+  #ahead = new Map();
 
   constructor({ onSignedOut = () => {}, onAway = () => {} } = {}) {
     this.#onSignedOut = onSignedOut;
@@ -40,7 +42,17 @@ export class Api {
   // What each answer's `data` is. Options: signal (AbortSignal), background (true where nobody did anything: such calls
   // do not keep the session alive), headers.
   async get(path, options = {}) {
-    return (await this.#json("GET", path, undefined, options)).data;
+    const found = this.#ahead.get(path);
+    this.#ahead.delete(path);
+    return (await (found ?? this.#json("GET", path, undefined, options))).data;
+  }
+
+  // Asks for what will be wanted in a moment: get() of the same path then waits for this answer. One that fails is
+  // forgotten, and get() asks again.
+  ahead(path) {
+    const asked = this.#json("GET", path, undefined, { isAhead: true });
+    this.#ahead.set(path, asked);
+    asked.catch(() => this.#ahead.get(path) === asked && this.#ahead.delete(path));
   }
 
   async post(path, body, options = {}) {
@@ -107,7 +119,7 @@ export class Api {
     }
     const error = await errorOf(response, path);
     this.#tellAway(error.isAway ? error : null);
-    if (error.status === 401 && !options.isSignIn) this.#onSignedOut();
+    if (error.status === 401 && !options.isSignIn && !options.isAhead) this.#onSignedOut();
     throw error;
   }
 

@@ -2,11 +2,12 @@
 
 import { h } from "./dom.js";
 
-// confirm({title, text, action, isDangerous}): true where the user presses `action`, false where it is cancelled or
-// closed (Escape). `text` may be a node. The focus starts on Cancel where it is dangerous, and goes back where it was.
-export function confirm({ title, text, action, isDangerous = false }) {
+// confirm({title, text, action, dismiss, isDangerous}): true where the user presses `action`, false where `dismiss` is
+// pressed or it is closed (Escape). `text` may be a node. The focus starts on `dismiss` where it is dangerous, and goes
+// back where it was.
+export function confirm({ title, text, action, dismiss = "Cancel", isDangerous = false }) {
   const { promise, resolve } = Promise.withResolvers();
-  const cancel = h("button", { type: "submit", value: "cancel", class: "button", autofocus: isDangerous }, "Cancel");
+  const cancel = h("button", { type: "submit", value: "cancel", class: "button", autofocus: isDangerous }, dismiss);
   const kind = isDangerous ? "button danger" : "button primary";
   const go = h("button", { type: "submit", value: "go", class: kind, autofocus: !isDangerous }, action);
   const actions = h("div", { class: "actions" }, cancel, go);

@@ -21,6 +21,11 @@ export function fill(element, ...children) {
   return element;
 }
 
+// Lets one child be all that is in an element. Where it is so already nothing is moved: that would take the focus away.
+export function put(element, child) {
+  if (element.childNodes.length !== 1 || element.firstChild !== child) fill(element, child);
+}
+
 const OWN = new Set(["value", "checked", "indeterminate", "disabled", "hidden", "open", "returnValue"]);
 
 function build(element, properties, children) {

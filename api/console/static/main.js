@@ -18,6 +18,9 @@ let turn = 0;
 
 async function start() {
   followLinks(go);
+  // Before it is known who has signed in: that takes as long as to ask for the page's own things.
+  const found = match(location.pathname);
+  found?.page.ahead?.(found.params).forEach((path) => api.ahead(path));
   window.addEventListener("popstate", () => show());
   try {
     const found = await api.loadSession();
@@ -59,7 +62,10 @@ async function show() {
     else unmount();
   } catch (error) {
     if (mine === turn && error.name !== "AbortError" && error.status !== 401) {
-      fill(element, errorBlock(error, { retry: () => show() }));
+      // What does not exist will not be there a moment later.
+      const isGone = error.status === 404;
+      const back = isGone && h("p", {}, h("a", { href: firstPath(session) }, "Back to the list"));
+      fill(element, errorBlock(error, isGone ? {} : { retry: () => show() }), back);
     }
   }
 }

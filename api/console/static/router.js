@@ -1,12 +1,13 @@
 // Which page a path names, and moving between pages without loading the document again.
 
 import { mount as mountHosts } from "./hosts/page.js";
-import { mount as mountTask } from "./task/page.js";
+import { mount as mountTask, pathsOf } from "./task/page.js";
 import { mount as mountTasks } from "./tasks/page.js";
 
 export const ROOT = "/console";
 
-// A page: its mount(element, context) returns a function that unmounts it. `needs` is the permission to see it.
+// A page: its mount(element, context) returns a function that unmounts it. `needs` is the permission to see it, ahead(params)
+// the paths of the API that it asks for at once.
 const PAGES = [
   { name: "tasks", title: "Tasks", needs: "TASK_VIEWER", mount: mountTasks, pattern: /^\/tasks$/ },
   {
@@ -14,6 +15,7 @@ const PAGES = [
     title: "Task",
     needs: "TASK_VIEWER",
     mount: mountTask,
+    ahead: ({ taskId }) => pathsOf(taskId),
     pattern: /^\/tasks\/(?<taskId>[0-9]{1,19})(?:\/subtasks\/(?<subtaskId>[0-9]{1,19}))?$/,
   },
   {

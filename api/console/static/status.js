@@ -23,9 +23,16 @@ export const HOST_STATUS = {
   DELETING: { word: "Deleting", glyph: "◐", tone: "canceling", meaning: "being forgotten" },
 };
 
-// A small label such as "✓ Successful"; `of` is STATUS or HOST_STATUS.
+export const AGENT_STATUS = {
+  STARTED: { word: "Running", glyph: "✓", tone: "successful", meaning: "its processes ran when it was last seen" },
+  STOPPED: { word: "Stopped", glyph: "■", tone: "failed", meaning: "none of its processes ran when it was last seen" },
+  RESTARTING: { word: "In a task", glyph: "◐", tone: "running", meaning: "a task had begun on it when it was last seen" },
+  UNKNOWN: { word: "Not seen", glyph: "○", tone: "pending", meaning: "no step and no look has seen it so far" },
+};
+
+// A small label such as "✓ Successful"; `of` is STATUS, HOST_STATUS or AGENT_STATUS. Pointed at, it says what it means.
 export function badge(status, of = STATUS) {
-  const { word, glyph, tone } = of[status] ?? { word: status, glyph: "?", tone: "pending" };
+  const { word, glyph, tone, meaning } = of[status] ?? { word: status, glyph: "?", tone: "pending" };
   const sign = h("span", { class: "glyph", "aria-hidden": "true" }, glyph);
-  return h("span", { class: `badge tone-${tone}`, data: { status } }, sign, word);
+  return h("span", { class: `badge tone-${tone}`, title: meaning ?? null, data: { status } }, sign, word);
 }

@@ -4,14 +4,10 @@ import { openDialog } from "../confirm.js";
 import { fill, h } from "../dom.js";
 import { errorBlock } from "../notice.js";
 import { button, table } from "../part.js";
-import { badge, HOST_STATUS } from "../status.js";
+import { AGENT_STATUS, badge, HOST_STATUS } from "../status.js";
 import { duration, full, moment } from "../time.js";
 import { RESTART, STOP } from "./actions.js";
-
-const AGENT_STATUS = {
-  STARTED: { word: "Running", glyph: "✓", tone: "successful" },
-  STOPPED: { word: "Stopped", glyph: "■", tone: "failed" },
-};
+import { agentOf } from "./agent.js";
 
 // Shows the host, and returns once it is closed.
 export async function showHost(id, { api, session, go, actions }) {
@@ -19,7 +15,8 @@ export async function showHost(id, { api, session, go, actions }) {
   const body = h("div", { class: "host" });
   const ending = new AbortController();
   const close = h("button", { type: "submit", class: "button" }, "Close");
-  const change = session.may("HOST_MANAGER") ? changes(id, actions, () => dialog.close()) : [];
+  // What may be done with it is shown once it is known that there is such a host.
+  const change = h("div", { class: "actions", hidden: true }, session.may("HOST_MANAGER") && changes(id, actions, () => dialog.close()));
   const dialog = openDialog({ title: `Host ${id}`, isWide: true }, body, h("div", { class: "actions" }, change, close));
   dialog.addEventListener("close", () => {
     ending.abort();
@@ -31,7 +28,8 @@ export async function showHost(id, { api, session, go, actions }) {
     try {
       const host = await api.get(`/compute/hosts/${id}`, { signal: ending.signal });
       fill(dialog.querySelector("h2"), host.name, " ", badge(host.status, HOST_STATUS));
-      fill(body, facts(host), agentPart(id, api, ending.signal), session.may("TASK_VIEWER") && tasksLink(id, dialog, go));
+      change.hidden = false;
+      fill(body, facts(host, session), agentPart(id, api, ending.signal), session.may("TASK_VIEWER") && tasksLink(id, dialog, go));
     } catch (error) {
       if (error.name !== "AbortError") fill(body, errorBlock(error, { retry: load }));
     }
@@ -50,7 +48,7 @@ function changes(id, actions, close) {
   ];
 }
 
-function facts(host) {
+function facts(host, session) {
   const system = [host.operatingSystem, host.architecture].filter(Boolean).join(", ");
   const rows = [
     ["Address", `${host.innerIpAddress}:${host.sshPort}`],
@@ -63,6 +61,7 @@ function facts(host) {
     ["Credential", host.credentialId || ""],
     ["Labels", Object.entries(host.labels).map(([name, value]) => h("span", { class: "label" }, `${name}=${value}`))],
     ["Enrolled", full(host.createTime)],
+    ["Agent, as last seen", host.lastSeenTime ? agentOf(host, session) : ""],
   ];
   const known = rows.filter(([, value]) => (Array.isArray(value) ? value.length : value));
   return h("dl", { class: "facts" }, known.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));

@@ -1,12 +1,14 @@
-// The fleet: find hosts, select some, restart or stop their agents, add and forget hosts.
+// The fleet: find hosts, select some, restart or stop their agents, add and forget hosts; kept up to date while it is
+// looked at.
 
-import { fill, h } from "../dom.js";
+import { fill, h, put } from "../dom.js";
 import { searchField, toggles } from "../filter.js";
 import { errorBlock } from "../notice.js";
 import { pager } from "../pager.js";
 import { button } from "../part.js";
+import { poll } from "../poll.js";
 import { queryOf, readQuery, writeQuery } from "../query.js";
-import { badge, HOST_STATUS } from "../status.js";
+import { AGENT_STATUS, badge, HOST_STATUS } from "../status.js";
 import { actionBar } from "./actions.js";
 import { askToAdd } from "./add.js";
 import { showHost } from "./host.js";
@@ -16,14 +18,15 @@ import { hostTable } from "./table.js";
 
 const ROOT = "/console/hosts";
 const SIZE = 50;
+const EVERY_MS = 5000;
 const MOST_AT_ONCE = 2000;
-const DEFAULTS = { status: "", keyword: "", label: "", sort: "id,asc", page: 1 };
+const DEFAULTS = { status: "", agent: "", keyword: "", label: "", sort: "id,asc", page: 1 };
 
 // With a `hostId` that host is opened at once.
 export async function mount(element, { hostId, ...context }) {
   const page = new HostPage(context);
   fill(element, page.elements());
-  await page.load();
+  await page.start();
   if (hostId !== null) page.open(hostId);
   return () => page.close();
 }
@@ -39,6 +42,9 @@ class HostPage {
   #table;
   #actions;
   #asking = new AbortController();
+  // What is shown: the path that was asked, and the tag of its answer.
+  #shown = { path: "", etag: "" };
+  #stop = () => {};
   #isClosed = false;
 
   constructor(context) {
@@ -46,6 +52,7 @@ class HostPage {
     this.#mayChange = context.session.may("HOST_MANAGER");
     this.#table = hostTable({
       sort: this.#wanted.sort,
+      session: context.session,
       selection: this.#mayChange && this.#selection,
       onSort: (sort) => this.#choose({ sort }),
       onLabel: (label) => this.#chooseLabel(label),
@@ -66,14 +73,36 @@ class HostPage {
     ];
   }
 
+  // Loads the list, and from then on again and again; returns once it is there.
+  async start() {
+    await this.load();
+    if (!this.#isClosed) this.#stop = poll(() => this.#refresh(), EVERY_MS);
+  }
+
+  // Somebody waits for it, and a list that was being asked for is not wanted any more.
   async load() {
     this.#asking.abort();
     this.#asking = new AbortController();
+    await this.#refresh({ background: false }).catch(() => {});
+  }
+
+  async #refresh({ background = true } = {}) {
+    const { signal } = this.#asking;
+    const path = pathOf(this.#wanted, this.#wanted.page, SIZE);
     try {
-      this.#show(await this.#ask(this.#wanted, this.#wanted.page, SIZE));
+      const known = path === this.#shown.path ? this.#shown.etag : "";
+      const { data, etag, isNew } = await this.#context.api.refresh(path, known, { signal, background });
+      // Else something else has been chosen since.
+      if (signal.aborted) return;
+      this.#shown = { path, etag };
+      if (isNew) this.#show(data);
     } catch (error) {
-      if (error.name === "AbortError" || error.status === 401) return;
-      fill(this.#body, errorBlock(error, { retry: () => this.load() }));
+      if (error.name === "AbortError") return;
+      this.#shown = { path: "", etag: "" };
+      if (error.status !== 401 && !(background && error.isAway)) {
+        fill(this.#body, errorBlock(error, { retry: () => this.load() }));
+      }
+      throw error;
     }
   }
 
@@ -88,18 +117,23 @@ class HostPage {
 
   close() {
     this.#isClosed = true;
+    this.#stop();
     this.#asking.abort();
     document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   }
 
   #filters() {
-    const choices = ["NEW", "ONLINE", "OFFLINE"].map((status) => [status, badge(status, HOST_STATUS)]);
-    const onChange = (status) => this.#choose({ status });
     return [
-      toggles({ label: "Status", choices, chosen: this.#wanted.status, onChange }),
+      this.#toggles("Status", "status", ["NEW", "ONLINE", "OFFLINE"], HOST_STATUS),
+      this.#toggles("Agent", "agent", ["STARTED", "STOPPED", "RESTARTING", "UNKNOWN"], AGENT_STATUS),
       this.#search("Name or address", "keyword"),
       this.#labels,
     ];
+  }
+
+  #toggles(label, name, values, of) {
+    const choices = values.map((value) => [value, badge(value, of)]);
+    return toggles({ label, choices, chosen: this.#wanted[name], onChange: (chosen) => this.#choose({ [name]: chosen }) });
   }
 
   #search(label, name) {
@@ -117,14 +151,10 @@ class HostPage {
     this.#choose({ label });
   }
 
-  #ask(wanted, page, size) {
-    return this.#context.api.get(`/compute/hosts${pathOf(wanted, page, size)}`, { signal: this.#asking.signal });
-  }
-
   #show({ contents, page }) {
     if (!contents.length && page.number > 1 && page.totalPages) return this.#choose({ page: page.totalPages });
     this.#table.show(contents);
-    fill(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#mayChange));
+    put(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#mayChange));
     this.#pages.show(page);
     this.#actions.show(page.totalElements, contents.length);
   }
@@ -138,20 +168,21 @@ class HostPage {
   async #selectAll() {
     const wanted = { ...this.#wanted, sort: "id,asc" };
     for (let number = 1, pages = 1; number <= pages; number += 1) {
-      const { contents, page } = await this.#ask(wanted, number, MOST_AT_ONCE);
+      const { contents, page } = await this.#context.api.get(pathOf(wanted, number, MOST_AT_ONCE));
       this.#selection.set(contents.map((host) => host.id), true);
       pages = page.totalPages;
     }
   }
 }
 
-function pathOf({ status, keyword, label, sort }, page, size) {
+function pathOf({ status, agent, keyword, label, sort }, page, size) {
   // Several labels stand with blanks between them; a value with a blank can't be typed here.
-  return queryOf({ size, page, sort, status, keyword, label: label.split(/\s+/).filter(Boolean) });
+  const labels = label.split(/\s+/).filter(Boolean);
+  return `/compute/hosts${queryOf({ size, page, sort, status, agentStatus: agent, keyword, label: labels })}`;
 }
 
-function nothing({ status, keyword, label }, mayChange) {
-  if (status || keyword || label) {
+function nothing({ status, agent, keyword, label }, mayChange) {
+  if (status || agent || keyword || label) {
     return h("div", { class: "empty card" }, h("h2", {}, "No host fits"), h("p", {}, "Take a filter away to see more."));
   }
   const how = mayChange

@@ -7,6 +7,12 @@ import { confirm } from "../confirm.js";
 import { tell, tellError } from "../notice.js";
 import { counted } from "./word.js";
 
+/** So many steps are cancelled by one press; no fleet runs more at once. */
+const MOST_CANCELLED = 2000;
+/** So many calls at once: a user has a rate of them. */
+const LANES = 2;
+const ILLEGAL_STATE = 20003;
+
 export class Actions {
   /**
    * @param {any} api
@@ -57,9 +63,47 @@ export class Actions {
       title: "Cancel this step?",
       text: `${where}: what runs on the host is ended, and the step counts as failed. It can be retried.`,
       action: "Cancel the step",
+      dismiss: "Let it run",
       isDangerous: true,
     });
     return isSure && this.#do(`${this.path}/subtasks/${id}/cancel`, `${where} is being cancelled.`);
+  }
+
+  /** @param {number} running how many steps, as far as it is known */
+  async cancelRunning(running) {
+    const isSure = await confirm({
+      title: "Cancel all that runs?",
+      text: `What runs just now (${counted(running, "step")}) is ended on its hosts, and counts as failed; it can be retried. Steps that have not begun yet begin all the same.`,
+      action: "Cancel what runs",
+      dismiss: "Let it run",
+      isDangerous: true,
+    });
+    return isSure && this.#cancelAll();
+  }
+
+  async #cancelAll() {
+    let [cancelled, ended] = [0, 0];
+    try {
+      const { contents } = await this.api.get(`${this.path}/subtasks?status=RUNNING&size=${MOST_CANCELLED}`);
+      await inLanes(contents, async ({ id }) => ((await this.#isCancelled(id)) ? (cancelled += 1) : (ended += 1)));
+    } catch (error) {
+      tellError(error);
+    }
+    const before = ended > 0 && ` ${counted(ended, "step")} had ended before.`;
+    tell([cancelled ? `${counted(cancelled, "step")} ${cancelled === 1 ? "is" : "are"} being cancelled.` : "Nothing was cancelled.", before]);
+    await this.onDone();
+    return cancelled > 0;
+  }
+
+  /** False where the step has ended meanwhile. @param {number} id */
+  async #isCancelled(id) {
+    try {
+      await this.api.post(`${this.path}/subtasks/${id}/cancel`);
+      return true;
+    } catch (error) {
+      if (error.code !== ILLEGAL_STATE) throw error;
+      return false;
+    }
   }
 
   async downloadDiagnosis() {
@@ -83,6 +127,15 @@ export class Actions {
     await this.onDone();
     return isDone;
   }
+}
+
+/** Do something for each, a few at once; the first that fails ends it. */
+async function inLanes(all, act) {
+  const left = [...all];
+  const lane = async () => {
+    while (left.length) await act(left.shift());
+  };
+  await Promise.all(Array.from({ length: LANES }, lane)).finally(() => left.splice(0));
 }
 
 /** Have the browser save a file. @param {Blob} blob @param {string} name */

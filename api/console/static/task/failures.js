@@ -93,7 +93,8 @@ export class Failures {
     const rows = contents.map((failure) => this.#row(failure));
     const table = h("table", { "aria-labelledby": "failures-title" }, h("thead", {}, h("tr", {}, heads, actions)), h("tbody", {}, rows));
     fill(this.#body, h("div", { class: "table-frame" }, table), page.totalPages > 1 && this.#pager(page));
-    if (focused) this.#body.querySelector(`[data-key="${focused}"]`)?.focus();
+    // Where the row is gone, the focus goes to the first that is left.
+    if (focused) (this.#body.querySelector(`[data-key="${focused}"]`) ?? this.#body.querySelector("a"))?.focus();
   }
 
   #row({ id, name, reason }) {

@@ -19,6 +19,8 @@ export class Head {
   #bar = h("div", { class: "progress", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0 });
   #far = h("p", { class: "far" });
   #shown = "";
+  #running = 0;
+  #cancel = null;
 
   /**
    * @param {any} session
@@ -41,7 +43,9 @@ export class Head {
     this.#say(this.#verdict, verdict(task, model));
     this.#say(this.#spoken, `Task ${task.id}: ${OPERATIONS[task.operation]}, ${task.status.toLowerCase()}`);
     this.#verdict.className = `verdict tone-${task.status.toLowerCase()}`;
+    this.#running = model.counts[RUNNING];
     this.#showTitle(task, model);
+    if (this.#cancel) this.#cancel.disabled = !this.#running;
     this.#showFacts(task, model);
     this.#showProgress(progress, model, task);
   }
@@ -65,9 +69,12 @@ export class Head {
   #made(task, failed, hosts) {
     const isBack = task.operation === "ROLLBACK";
     const isOver = task.status === "FAILED" && this.mayManage;
+    const isCancellable = task.status === "RUNNING" && this.mayManage;
+    this.#cancel = isCancellable ? button("Cancel running …", "danger", () => this.actions.cancelRunning(this.#running)) : null;
     return [
       isOver && !isBack && button("Retry failed", "primary", () => this.actions.retryTask(failed), number(failed)),
-      isOver && !task.prohibitRollback && button(isBack ? "Roll back again" : "Roll back", "danger", () => this.actions.rollBack(hosts)),
+      isOver && !task.prohibitRollback && button(isBack ? "Roll back again …" : "Roll back …", "danger", () => this.actions.rollBack(hosts)),
+      this.#cancel,
       button("Download diagnosis", "", () => this.actions.downloadDiagnosis()),
     ];
   }
@@ -112,10 +119,13 @@ function rounded(value) {
 function button(text, kind, act, count = "") {
   const name = count ? `${text} ${count}` : null;
   const element = h("button", { type: "button", class: `button ${kind}`, "aria-label": name }, text, count && h("span", { class: "count" }, count));
+  // Not disabled meanwhile: that would take the focus away from who works by keyboard.
+  let isActing = false;
   element.addEventListener("click", async () => {
-    element.disabled = true;
+    if (isActing) return;
+    isActing = true;
     await act();
-    element.disabled = false;
+    isActing = false;
   });
   return element;
 }

@@ -50,6 +50,11 @@ export class GridModel {
     return this.hostIds.length;
   }
 
+  /** When the task changed last, as far as is known: ms of the server's time. */
+  get changedMs() {
+    return parts(this.eventId)[0];
+  }
+
   /** How many subtasks are in each state. */
   get counts() {
     return STATUSES.map((_, code) => this.stages.reduce((sum, stage) => sum + stage.counts[code], 0));

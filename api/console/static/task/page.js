@@ -22,6 +22,12 @@ const REFILTER_MS = 1000;
 /** How long it has been running is told so often. */
 const CLOCK_MS = 1000;
 
+/** What is asked for at once: the task's head, and the states of all its subtasks. @param {number} taskId */
+export function pathsOf(taskId) {
+  const path = `/tasks/instances/${taskId}`;
+  return [`${path}?view=summary`, `${path}/grid`];
+}
+
 /**
  * Show the task in the element, with one of its subtasks where `subtaskId` is not null.
  * @returns {Promise<{(): void, update: (params: {subtaskId: number | null}) => void}>} what ends it; `update` is called
@@ -48,14 +54,13 @@ class TaskPage {
 
   constructor(context) {
     this.context = context;
-    this.path = `/tasks/instances/${context.taskId}`;
   }
 
   async load() {
     const { api } = this.context;
     this.#loads += 1;
     try {
-      const [task, grid] = await Promise.all([api.get(`${this.path}?view=summary`), api.get(`${this.path}/grid`)]);
+      const [task, grid] = await Promise.all(pathsOf(this.context.taskId).map((path) => api.get(path)));
       const { summary, ...head } = task;
       this.task = head;
       this.progress = summary.progress;

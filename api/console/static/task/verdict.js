@@ -1,7 +1,11 @@
 /** How a task stands, in one or two sentences that say what to do. */
 
-import { FAILED, PENDING, READY, RUNNING, SUCCESSFUL } from "./letter.js";
+import { duration, secondsBetween } from "../time.js";
+import { CANCELING, FAILED, PENDING, READY, RUNNING, SUCCESSFUL } from "./letter.js";
 import { counted, number } from "./word.js";
+
+/** Steps are taken within a second or two; those of a worker that was lost, once that is noticed. */
+const IDLE_SECONDS = 20;
 
 /**
  * @param {{status: string, operation: string, prohibitRollback: boolean}} task
@@ -35,9 +39,18 @@ function running(task, model) {
   const steps = Math.max(...model.stages.map((one) => one.number));
   const through = stage.counts[isBack ? PENDING : SUCCESSFUL];
   const verb = isBack ? "Rolling back step" : "Step";
+  const idle = idleness(model);
   const parts = [`${number(through)} of ${counted(stage.codes.length, "host")} through`, `${number(stage.counts[RUNNING])} at work`];
   if (stage.counts[READY]) parts.push(`${number(stage.counts[READY])} next`);
   const failures = model.counts[FAILED];
   const more = failures ? ` ${counted(failures, "host")} failed: the others go on with their step, then the task ends as failed.` : "";
-  return `${verb} ${stage.number} of ${steps}, “${stage.name}”: ${parts.join(", ")}.${more}`;
+  return `${verb} ${stage.number} of ${steps}, “${stage.name}”: ${parts.join(", ")}.${idle}${more}`;
+}
+
+/** Why nothing happens, where nothing has for a while: a worker, or the task's hosts, may be missing. */
+function idleness(model) {
+  const seconds = secondsBetween(new Date(model.changedMs).toISOString());
+  if (model.counts[RUNNING] + model.counts[CANCELING] > 0 || seconds < IDLE_SECONDS || !model.changedMs) return "";
+  if (!model.counts[READY]) return " It waits for hosts that other tasks have.";
+  return ` No worker has taken a step for ${duration(seconds)}: “muster doctor” tells what is missing.`;
 }

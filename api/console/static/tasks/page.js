@@ -1,6 +1,6 @@
 // The list of tasks: how far each is, whose it is, since when; kept up to date while it is looked at.
 
-import { fill, h } from "../dom.js";
+import { fill, h, put } from "../dom.js";
 import { searchField, toggles } from "../filter.js";
 import { errorBlock } from "../notice.js";
 import { pager } from "../pager.js";
@@ -104,7 +104,7 @@ class TaskPage {
   #show({ contents, page }) {
     if (!contents.length && page.number > 1 && page.totalPages) return this.#choose({ page: page.totalPages });
     if (contents.length) this.#table.show(contents);
-    fill(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#session));
+    put(this.#body, contents.length ? this.#table.element : nothing(this.#wanted, this.#session));
     this.#pages.show(page);
   }
 }
