@@ -55,5 +55,9 @@ def task_tag(task_id: int, *chosen: object) -> str:
 def tasks_tag(versions: Sequence[TaskVersion | None], *chosen: object) -> str:
     """Return the tag of an answer about some tasks; it tells their creators' ids, too."""
     creators = {of.creator: user_id(of.creator) for of in versions if of}
-    text = repr((RELEASE, versions, sorted(creators.items()), chosen))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return tag_of(versions, sorted(creators.items()), chosen)
+
+
+def tag_of(*seen: object) -> str:
+    """Return the tag of an answer that follows from all of this, and from nothing else that may change."""
+    return hashlib.sha256(repr((RELEASE, *seen)).encode()).hexdigest()[:32]

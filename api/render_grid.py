@@ -6,7 +6,7 @@ from typing import Any
 from api import render
 from dag.host_name import read_names
 from dag.snapshot import Snapshot
-from dag.state import STATUS_OF
+from dag.state import HELD_BY_A_WORKER, STATUS_OF
 from dag.store import Store
 from dag.summary import reason_of
 from dag.task import Node, Scope, Stage, message_id
@@ -53,5 +53,6 @@ def subtask(store: Store, task_id: int, node: Node, created_at: int) -> dict[str
         "hostName": names[0],
         "attempt": node.attempt,
         "messageId": message_id(node.id, node.attempt) if node.started_at is not None else None,
-        "reason": reason_of(store, task_id, offset, node.attempt),
+        # While it runs its last line says nothing about its end.
+        "reason": "" if node.status in HELD_BY_A_WORKER else reason_of(store, task_id, offset, node.attempt),
     }

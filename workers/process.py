@@ -18,6 +18,7 @@ from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
+from dag.running_log import RunningLogs
 from dag.store import Store
 from dag.trace import current_id
 from telemetry.span import NO_SPANS, Spans
@@ -30,6 +31,7 @@ from workers.condition import Telling, WorkerHealth
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
+from workers.live_log import LiveLogs, LogSender
 from workers.looker import Looker, register_looks
 from workers.name import worker_name
 from workers.profile.profile import profile_names
@@ -77,7 +79,11 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     folder = profile_folder(settings.worker)
     app = create_celery(settings)
     hosts = HostRegistry(redis)
-    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics), spans)
+    live = LiveLogs()
+    logs = LogSender(live, RunningLogs(store), settings.worker.log_seconds)
+    register(
+        app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics, live=live), spans
+    )
     limits = (settings.worker.look_seconds, settings.worker.look_keep_seconds)
     register_looks(app, Looker(Inquiries(store), hosts, executor, *limits, folder), spans)
     presence = Presence(name, settings, held)
@@ -91,11 +97,13 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     _connect_signals(presence, ear, metrics)
     telling.watch(held, executor, heartbeat)
     heartbeat.start()
+    logs.start()
     telling.start(WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining))
     try:
         _create_worker(app, name, settings.worker.threads).start()
     finally:
         ear.stop()
+        logs.stop()
         heartbeat.stop()
         held.cancel_all()
         executor.close()

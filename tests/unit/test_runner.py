@@ -30,9 +30,10 @@ from workers.action.registry import ACTIONS, UNDOS
 from workers.heartbeat import Heartbeat
 from workers.held import STUCK_SECONDS, HeldRuns
 from workers.remote.error import HostUnreachable, RemoteCancelled
-from workers.remote.executor import Completed
-from workers.remote.log import MOST_BYTES, run_log
+from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.log import MOST_BYTES
 from workers.remote.settings import ssh_options
+from workers.run_log import RunLog
 from workers.runner import Runner, Step, StepFailed
 
 LINE = '{"outcome":"%s","reason":"%s","answer":"","version":"v1","proxy":"","killed":[],"processes":[%s]}'
@@ -47,10 +48,20 @@ class PlayedHost:
     answer: Callable[[], Completed] = lambda: Completed(0, GOOD, 0.1)
     scripts: list[str] = field(default_factory=list)
     cancelled: Event = field(default_factory=Event)
+    listener: Listener = UNHEARD
 
-    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(
+        self,
+        host: Host,
+        script: str,
+        *,
+        run_as: str = "",
+        timeout_seconds: float,
+        cancelled: Event,
+        listener: Listener = UNHEARD,
+    ) -> Completed:
         self.scripts.append(script)
-        self.cancelled = cancelled
+        self.cancelled, self.listener = cancelled, listener
         return self.answer()
 
 
@@ -379,7 +390,8 @@ def test_every_stage_that_can_be_rolled_back_has_an_undo() -> None:
 @pytest.mark.parametrize("size", [0, 1000, 3 * MOST_BYTES])
 def test_a_log_has_its_head_and_its_end_and_at_most_a_mebibyte(size: int) -> None:
     started = datetime(2021, 9, 3, 6, 20, 26, 243_000, UTC)
-    text = run_log("RETRY", started, {"worker": "w"}, Completed(3, "begin" + "ä" * size + "last words", 1.5), "no luck")
+    log = RunLog(Run(1, 0, 1, 1, 0), 7, "RETRY", started, {"worker": "w"})
+    text = log.text(Completed(3, "begin" + "ä" * size + "last words", 1.5), "no luck")
     assert len(text.encode()) <= MOST_BYTES
     assert text.startswith("############{RETRY}{2021-09-03T")
     assert "begin" in text
