@@ -82,18 +82,19 @@ def log_state(store: Store, task_id: int, subtask_id: int) -> LogState:
 def log_from(store: Store, state: LogState, first: int) -> tuple[str, int]:
     """Return what a node has logged from byte `first` (UTF-8) on, and the byte behind it, at which to go on.
 
-    It may have grown since `state` was read. A log that is shorter than `first` gives "" and its length.
+    It may have grown since `state` was read. Where `state` has nothing from there on, it is "" and its length.
 
     Raises:
         StoreUnavailable: Redis is away.
     """
-    ends = list(accumulate(state.sizes))
+    ends = list(accumulate(state.sizes, initial=0))
+    if first >= ends[-1]:
+        return "", ends[-1]
     # Only the last run's log grows, so those before it are as long as they were.
-    skipped = sum(end <= first for end in ends[:-1])
-    names = [f"{state.offset}:{attempt}" for attempt in range(skipped + 1, len(ends) + 1)]
-    before = ends[skipped - 1] if skipped else 0
+    skipped = sum(end <= first for end in ends[1:])
+    names = [f"{state.offset}:{attempt}" for attempt in range(skipped + 1, len(ends))]
     with translated():
-        texts = store.redis.hmget(store.keys.log(state.task_id), names) if names else []
+        texts = store.redis.hmget(store.keys.log(state.task_id), names)
     whole = "".join(text for text in texts if text).encode()
     # A place in the middle of a character is none that was told.
-    return whole[max(0, first - before) :].decode(errors="ignore"), before + len(whole)
+    return whole[first - ends[skipped] :].decode(errors="ignore"), ends[skipped] + len(whole)

@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from dag.error import StoreUnavailable
-from dag.running_log import RunningLogs
+from dag.running_log import LogPart
 from workers.heartbeat import Repeat
 from workers.run_log import RunLog
 
@@ -37,10 +38,17 @@ class LiveLogs:
             return [log for log, since in self._since.items() if since <= latest]
 
 
+class Logs(Protocol):
+    """Where the parts of logs are stored."""
+
+    def append(self, parts: Sequence[LogPart]) -> list[int]:
+        """Do as `dag.running_log.RunningLogs`."""
+
+
 class LogSender:
     """A thread that sends what is new every `seconds`; of a run that ends sooner nothing, for its end tells all."""
 
-    def __init__(self, live: LiveLogs, logs: RunningLogs, seconds: float) -> None:
+    def __init__(self, live: LiveLogs, logs: Logs, seconds: float) -> None:
         self._live, self._logs, self._seconds = live, logs, seconds
         self._repeat = Repeat("live-log", seconds, self.send)
 
@@ -60,6 +68,5 @@ class LogSender:
                 for log, size in zip(parts, self._logs.append(list(parts.values())), strict=True):
                     log.stored(size)
         except StoreUnavailable:
-            # The heartbeat says so. What is new waits, and nothing is sent that may have been written already without
-            # its place being told.
+            # The heartbeat says so. What is new waits; what may be written already is told again with its place.
             pass
