@@ -164,13 +164,13 @@ class Runner:
 
     def _outcome(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
         head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
-        text = RunLog(step.run, begun.token, begun.operation, datetime.now(UTC), head)
+        run_log = RunLog(step.run, begun.token, begun.operation, datetime.now(UTC), head)
         try:
-            return self._execute(step, begun, cancelled, text)
+            return self._execute(step, begun, cancelled, run_log)
         except RemoteCancelled as error:
             if self.held.is_asked_to_end(step.run):
                 # The store adds to the log who wanted it.
-                return Failed(CANCELLED, Report(text.text(None, str(error), error.output)))
+                return Failed(CANCELLED, Report(run_log.text(None, str(error), error.output)))
             return Lost(str(error))
         except StoreUnavailable as error:
             return Lost(str(error))
@@ -178,35 +178,35 @@ class Runner:
             if self.held.is_expiring(step.run):
                 # After a pause a timeout says nothing about the host, and the node may be another's by now.
                 return Lost(f"its lease was about to end ({error})")
-            found, unreachable = text.text(None, str(error), error.output), error
+            found, unreachable = run_log.text(None, str(error), error.output), error
             agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
             return Failed(str(error), Report(found, agent=agent))
         except (UnknownHosts, ProfileError, StepFailed) as error:
-            return Failed(str(error), Report(text.text(None, str(error))))
+            return Failed(str(error), Report(run_log.text(None, str(error))))
         except Exception as error:
             # A fault of Muster itself must not leave the node RUNNING until its lease has run out three times.
             log.exception("run %s", step.run.name)
             reason = f"Unexpected {type(error).__name__}; the log of worker {self.name} has more."
-            return Failed(reason, Report(text.text(None, reason)))
+            return Failed(reason, Report(run_log.text(None, reason)))
 
-    def _execute(self, step: Step, begun: Begun, cancelled: Event, text: RunLog) -> Outcome:
+    def _execute(self, step: Step, begun: Begun, cancelled: Event, run_log: RunLog) -> Outcome:
         if not begun.host:
             raise UnknownHosts([step.run.host_id or 0])
         request, action = self._request(step, begun, read_host(begun.host))
         script = action.build(request)
         if not script:
             # Nothing to do there, so the host need not even answer.
-            return self._judge(step, begun, text, None, action.read(Completed(0, "", 0.0), request))
-        with self.live.showing(text):
+            return self._judge(step, begun, run_log, None, action.read(Completed(0, "", 0.0), request))
+        with self.live.showing(run_log):
             done = self.executor.run(
                 request.host,
                 script,
                 run_as=request.profile.run_as,
                 timeout_seconds=step.timeout_seconds,
                 cancelled=cancelled,
-                listener=text,
+                listener=run_log,
             )
-        return self._judge(step, begun, text, done, action.read(done, request))
+        return self._judge(step, begun, run_log, done, action.read(done, request))
 
     def _request(self, step: Step, begun: Begun, host: Host) -> tuple[ActionRequest, Action]:
         profile = profile_of(host, self.profile_dir)
@@ -231,12 +231,14 @@ class Runner:
             raise StepFailed(f"{step.action} can't be undone.")
         return self.undos[step.action]
 
-    def _judge(self, step: Step, begun: Begun, text: RunLog, done: Completed | None, result: ActionResult) -> Outcome:
+    def _judge(
+        self, step: Step, begun: Begun, run_log: RunLog, done: Completed | None, result: ActionResult
+    ) -> Outcome:
         if result.fenced:
             self.metrics.refused("fenced")
             return Lost("a newer attempt is at work on the host")
         agent = self._insist(step.run, lambda: self._sight(step.run, result))
-        report = Report(text.text(done, result.reason), {**begun.facts, **result.facts}, agent)
+        report = Report(run_log.text(done, result.reason), {**begun.facts, **result.facts}, agent)
         return Succeeded(report) if result.ok else Failed(result.reason, report)
 
     def _sight(self, run: Run, result: ActionResult) -> Agent | None:
