@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.agent import PREPARE, START, Agent
+from tests.agent import PREPARE, Agent
 from workers.action.action import build_script, read_found
 from workers.action.registry import ACTIONS
 
@@ -12,8 +12,9 @@ MUCH = "i=0; while [ $i -lt 500 ]; do i=$((i + 1)); echo line $i; done; %s; head
 
 
 def begin(agent: Agent, start: str) -> "subprocess.Popen[bytes]":
-    agent.install(start=f"#!/bin/sh\n{start}\n{agent.home}/agent >/dev/null 2>&1 &\n")
-    return agent.begin(ACTIONS[START].build(agent.request()))
+    """Begin a step that runs the start command, and nothing else."""
+    agent.install(start=f"#!/bin/sh\n{start}\n")
+    return agent.begin(build_script(agent.request(), "start_agent; end ok ''"))
 
 
 def read_until(process: "subprocess.Popen[bytes]", *lines: str) -> str:
