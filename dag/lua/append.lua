@@ -12,7 +12,8 @@ if not is_held or node.attempt ~= tonumber(ARGV[2]) or node.token ~= ARGV[3] the
 local run = offset .. ':' .. ARGV[2]
 local known = redis.call('HGET', KEYS[3], run) or ''
 if #known < before then return #known end
-local text = string.sub(known, 1, before) .. ARGV[5]
-if string.sub(known, 1, #text) == text then return #known end
+-- Mostly it is just what comes next.
+local text = (#known == before and known or string.sub(known, 1, before)) .. ARGV[5]
+if #known > before and string.sub(known, 1, #text) == text then return #known end
 redis.call('HSET', KEYS[3], run, text)
 return #text
