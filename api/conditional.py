@@ -54,14 +54,15 @@ def task_tag(task_id: int, *chosen: object) -> str:
 
 def hosts_tag(*chosen: object) -> str:
     """Return the tag of an answer about hosts and what was last seen of them, of which this was chosen."""
-    return _digest(services().registry.version(), chosen)
+    return tag_of(services().registry.version(), chosen)
 
 
 def tasks_tag(versions: Sequence[TaskVersion | None], *chosen: object) -> str:
     """Return the tag of an answer about some tasks; it tells their creators' ids, too."""
     creators = {of.creator: user_id(of.creator) for of in versions if of}
-    return _digest(versions, sorted(creators.items()), chosen)
+    return tag_of(versions, sorted(creators.items()), chosen)
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(repr((RELEASE, *parts)).encode()).hexdigest()[:32]
+def tag_of(*seen: object) -> str:
+    """Return the tag of an answer that follows from all of this, and from nothing else that may change."""
+    return hashlib.sha256(repr((RELEASE, *seen)).encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ from typing import Any
 from api.instant import iso, iso_or_none
 from dag.brief import TaskBrief
 from dag.host import Agent, AgentStatus, Host
+from dag.log import LogState
 from dag.state import NodeStatus, Operation, TaskStatus
 from dag.task import Node, TaskHead
 
@@ -126,6 +127,11 @@ def _subtask(node: Node, status: NodeStatus, operation: Operation, run_time: int
         "timeout": stage.timeout_seconds,
         "upstreams": list(node.upstreams),
     }
+
+
+def log_part(state: LogState, text: str, first: int, behind: int) -> dict[str, Any]:
+    """Return a part of a log, from byte `first` to `behind`, with what whoever follows it needs to know."""
+    return {"log": text, "begin": first, "next": behind, "status": state.status.value, "ended": state.has_ended}
 
 
 def host(one: Host, seen: Agent | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from api import render
 from dag.host_name import HostNames
 from dag.snapshot import Snapshot
-from dag.state import STATUS_OF
+from dag.state import HELD_BY_A_WORKER, STATUS_OF
 from dag.store import Store
 from dag.summary import reason_of
 from dag.task import Node, Scope, Stage, message_id
@@ -52,5 +52,6 @@ def subtask(store: Store, names: HostNames, task_id: int, node: Node, created_at
         "hostName": None if node.host_id is None else names.read([node.host_id])[0],
         "attempt": node.attempt,
         "messageId": message_id(node.id, node.attempt) if node.started_at is not None else None,
-        "reason": reason_of(store, task_id, offset, node.attempt),
+        # While it runs its last line says nothing about its end.
+        "reason": "" if node.status in HELD_BY_A_WORKER else reason_of(store, task_id, offset, node.attempt),
     }

@@ -60,6 +60,11 @@ class TaskClient(ApiClient):
         """Return what the runs of a subtask logged, oldest first."""
         return str(self._call("GET", f"{TASKS}/{task_id}/subtasks/{subtask_id}/log")["log"])
 
+    def log_from(self, task_id: int, subtask_id: int, first: int) -> Row:
+        """Return a subtask's log behind its first bytes, and how to go on: `next`, `status`, `ended`."""
+        part: Row = self._call("GET", f"{TASKS}/{task_id}/subtasks/{subtask_id}/log?from={first}")
+        return part
+
     def diagnosis(self, task_id: int) -> bytes:
         """Return the zip of a task, its subtasks and logs."""
         return self._send("POST", f"{TASKS}/{task_id}/downloadDiagnosis").content

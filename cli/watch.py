@@ -8,14 +8,10 @@ from typing import Any
 
 from cli.client import Refused, Unavailable
 from cli.interrupt import StopAsked, raise_on_stop
+from cli.patience import PAUSE_SECONDS, patiently
 from cli.progress import Drawing
 from cli.snapshot import Snapshot, of_summary
 from cli.task import TaskClient
-
-# A summary costs the API milliseconds, whatever the size of the task.
-PAUSE_SECONDS = 0.5
-# An API or a Redis that was restarted is back by then.
-PATIENCE_SECONDS = 120.0
 
 
 class Watch:
@@ -65,20 +61,11 @@ class Watch:
             told = {failure.subtask for failure in snapshot.failures}
             if snapshot.ended:
                 return snapshot
+            # A summary costs the API milliseconds, whatever the size of the task.
             self._wait(PAUSE_SECONDS)
 
     def _look_patiently(self, show: Drawing) -> Snapshot:
-        until, is_silent = self._clock() + PATIENCE_SECONDS, False
-        while True:
-            try:
-                return self.look()
-            except Unavailable as error:
-                if self._clock() >= until:
-                    raise
-                if not is_silent:
-                    show.say(f"{error} It is asked again; the task goes on meanwhile.")
-                is_silent = True
-                self._wait(max(PAUSE_SECONDS, error.after_seconds))
+        return patiently(self.look, show.say, clock=self._clock, wait=self._wait)
 
     def _name(self, host_id: int) -> None:
         """Learn the name of a host, of one that may not be seen (any more) that there is none."""

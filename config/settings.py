@@ -113,6 +113,9 @@ class WorkerSettings:
     profile_dir: str = option("", "directory", "your own agent profiles, looked at before the built-in ones")
     look_seconds: float = option(10.0, "s", "a look at what runs on a host is ended after so long", least=1)
     look_keep_seconds: float = option(2.0, "s", "a look answers the same question for so long", least=0)
+    log_seconds: float = option(
+        0.5, "s", "how often what running steps print is stored; one that ends sooner is stored once", least=0.1
+    )
     drain_seconds: float = option(60.0, "s", "how long a stopping worker may finish what runs", least=0)
 
 

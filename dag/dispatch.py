@@ -15,6 +15,8 @@ from dag.store import HOSTS_A_CHUNK, Store
 from dag.task import Stage
 
 GROUP = "schedulers"
+# The last line of a run that logged something and was lost; the lines of the next one follow.
+LOST_LINE = "This run was lost: its worker fell silent. The next one follows.\n"
 # Holder of a host that came free: it is kept for the task at the head of its queue.
 FREE_FOR_THE_HEAD = "-"
 
@@ -193,6 +195,7 @@ class HandOut:
             self._retention,
             self._store.clock(),
             wait_ms,
+            LOST_LINE,
         )
         return answer
 

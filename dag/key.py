@@ -34,7 +34,7 @@ class Keys:
         return self._name(f"task:{task_id}:facts")
 
     def log(self, task_id: int) -> str:
-        """Hash: "offset:attempt" to the log of that run."""
+        """Hash: "offset:attempt" to the log of that run, while it is under way to what there is of it."""
         return self._name(f"task:{task_id}:log")
 
     def changes(self, task_id: int) -> str:

@@ -18,6 +18,8 @@ from redis import exceptions as fault
 from dag.error import StoreUnavailable, Unanswered
 
 FOLDER = Path(__file__).parent / "lua"
+# Keys and arguments of one call.
+Call = tuple[Sequence[str], Sequence[str | int | bytes]]
 _INCLUDE = re.compile(r"^-- include: (.+)$", re.MULTILINE)
 
 # What Redis says when it lives but can't serve: they pass, so they are no faults of the caller. redis-py takes the
@@ -84,7 +86,20 @@ class Scripts:
         Raises:
             StoreUnavailable: Redis is away (Unanswered), loading, read-only or full.
         """
+        script = self._script(name)
+        with translated():
+            return script(keys=list(keys), args=list(arguments))
+
+    def call_each(self, name: str, calls: Sequence[Call]) -> list[Any]:
+        """Run script `name` with each of these keys and arguments, all in one round trip; the same errors as `call`."""
+        script = self._script(name)
+        with translated(), self._redis.pipeline(transaction=False) as pipe:
+            for keys, arguments in calls:
+                script(keys=list(keys), args=list(arguments), client=pipe)
+            answers: list[Any] = pipe.execute()
+            return answers
+
+    def _script(self, name: str) -> Any:
         if name not in self._known:
             self._known[name] = self._redis.register_script(source(name))
-        with translated():
-            return self._known[name](keys=list(keys), args=list(arguments))
+        return self._known[name]

@@ -242,6 +242,10 @@ class Model:
         task = self.tasks[run[0]]
         return task.letters[run[1]] in letters and task.nodes[run[1]].attempt == run[2]
 
+    def may_log(self, run: Run) -> bool:
+        """Whether the run may add to its log (append.lua), which changes nothing else."""
+        return self._holds(run, "XC")
+
     def complete(self, run: Run) -> bool:
         if not self._holds(run, "X"):
             return False

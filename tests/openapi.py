@@ -79,10 +79,10 @@ def validator(method: str, path: str, status: int, media_type: str, view: int) -
 
 
 def view_of(query: Mapping[str, str]) -> int:
-    """Which of the shapes of `with_views` and `with_plan` a query asks for."""
+    """Which of the shapes of `with_views` and `with_plan`, or of a log, a query asks for."""
     if query.get("dryRun") == "true":
         return -1
-    return 2 if "fields" in query else 1 if "view" in query else 0
+    return 2 if "fields" in query else 1 if {"view", "from"} & query.keys() else 0
 
 
 def schema_validator(schema: Json) -> jsonschema_rs.Draft202012Validator:

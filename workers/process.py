@@ -15,6 +15,7 @@ from dag.inquiry import Inquiries
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.roster import Roster
+from dag.running_log import RunningLogs
 from dag.store import Store
 from dag.trace import current_id
 from telemetry.span import NO_SPANS, Spans
@@ -27,6 +28,7 @@ from workers.condition import Telling, WorkerHealth
 from workers.ear import Ear, replace_process
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
+from workers.live_log import LiveLogs, LogSender
 from workers.looker import Looker, register_looks
 from workers.name import worker_name
 from workers.presence import Presence
@@ -64,8 +66,11 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     held, telling, app = HeldRuns(settings.engine.lease_seconds), Telling(settings), create_celery(settings)
     metrics, spans = telling.metrics, telling.spans
     executor = Executor(ssh_options(settings.ssh), metrics, spans)
+    live = LiveLogs()
+    logs = LogSender(live, RunningLogs(store), limits.log_seconds)
     leases = _open_leases(store, settings.engine)
-    register(app, Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics), spans)
+    runner = Runner(leases, hosts, executor, actions, UNDOS, held, name, folder, metrics=metrics, live=live)
+    register(app, runner, spans)
     looker = Looker(Inquiries(store), hosts, executor, limits.look_seconds, limits.look_keep_seconds, folder)
     register_looks(app, looker, spans)
     presence, beating = Presence(name, settings, held), Store(impatient)
@@ -74,11 +79,13 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     _connect_signals(presence, ear, metrics)
     telling.watch(held, executor, heartbeat)
     heartbeat.start()
+    logs.start()
     telling.start(WorkerHealth(name, beating, heartbeat, ear, QueueLengths(app)).checks(presence.is_draining))
     try:
         _create_worker(app, name, limits.threads).start()
     finally:
         ear.stop()
+        logs.stop()
         heartbeat.stop()
         held.cancel_all()
         executor.close()

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -18,10 +18,11 @@ from dag.state import Operation
 from telemetry.worker import WorkerMetrics
 from workers.action.action import Action, ActionRequest, ActionResult
 from workers.held import HeldRuns
+from workers.live_log import LiveLogs
 from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteCancelled, RemoteError
-from workers.remote.executor import Completed
-from workers.remote.log import run_log
+from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.run_log import RunLog
 from workers.sighting import missed, reached, seen
 from workers.told import GivenUp, Refused
 
@@ -65,7 +66,16 @@ CANCELLED = "The run was cancelled; what ran on the host was ended."
 class RemoteExecutor(Protocol):
     """Runs a script on a host."""
 
-    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(
+        self,
+        host: Host,
+        script: str,
+        *,
+        run_as: str = "",
+        timeout_seconds: float,
+        cancelled: Event,
+        listener: Listener = UNHEARD,
+    ) -> Completed:
         """Return what the script printed and its exit code; RemoteError where it could not be run to its end."""
 
 
@@ -93,6 +103,7 @@ class Runner:
     profile_dir: Path | None = None
     wait: Callable[[float], None] = field(default=time.sleep)
     metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
+    live: LiveLogs = field(default_factory=LiveLogs)
 
     def run(self, step: Step) -> str:
         """Run a node to its end and return what became of it.
@@ -152,13 +163,14 @@ class Runner:
             log.warning("run %s is left to its lease: %s", run.name, error)
 
     def _outcome(self, step: Step, begun: Begun, cancelled: Event) -> Outcome:
-        started = datetime.now(UTC)
+        head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
+        run_log = RunLog(step.run, begun.token, begun.operation, datetime.now(UTC), head)
         try:
-            return self._execute(step, begun, cancelled, started)
+            return self._execute(step, begun, cancelled, run_log)
         except RemoteCancelled as error:
             if self.held.is_asked_to_end(step.run):
                 # The store adds to the log who wanted it.
-                return Failed(CANCELLED, self._log(step, begun, started, str(error), printed=error.output))
+                return Failed(CANCELLED, Report(run_log.text(None, str(error), error.output)))
             return Lost(str(error))
         except StoreUnavailable as error:
             return Lost(str(error))
@@ -166,33 +178,35 @@ class Runner:
             if self.held.is_expiring(step.run):
                 # After a pause a timeout says nothing about the host, and the node may be another's by now.
                 return Lost(f"its lease was about to end ({error})")
-            found, unreachable = self._log(step, begun, started, str(error), printed=error.output), error
+            found, unreachable = run_log.text(None, str(error), error.output), error
             agent = self._insist(step.run, lambda: missed(self.hosts, step.run.host_id or 0, unreachable))
-            return Failed(str(error), replace(found, agent=agent))
+            return Failed(str(error), Report(found, agent=agent))
         except (UnknownHosts, ProfileError, StepFailed) as error:
-            return Failed(str(error), self._log(step, begun, started, str(error)))
+            return Failed(str(error), Report(run_log.text(None, str(error))))
         except Exception as error:
             # A fault of Muster itself must not leave the node RUNNING until its lease has run out three times.
             log.exception("run %s", step.run.name)
             reason = f"Unexpected {type(error).__name__}; the log of worker {self.name} has more."
-            return Failed(reason, self._log(step, begun, started, reason))
+            return Failed(reason, Report(run_log.text(None, reason)))
 
-    def _execute(self, step: Step, begun: Begun, cancelled: Event, started: datetime) -> Outcome:
+    def _execute(self, step: Step, begun: Begun, cancelled: Event, run_log: RunLog) -> Outcome:
         if not begun.host:
             raise UnknownHosts([step.run.host_id or 0])
         request, action = self._request(step, begun, read_host(begun.host))
         script = action.build(request)
         if not script:
             # Nothing to do there, so the host need not even answer.
-            return self._judge(step, begun, started, None, action.read(Completed(0, "", 0.0), request))
-        done = self.executor.run(
-            request.host,
-            script,
-            run_as=request.profile.run_as,
-            timeout_seconds=step.timeout_seconds,
-            cancelled=cancelled,
-        )
-        return self._judge(step, begun, started, done, action.read(done, request))
+            return self._judge(step, begun, run_log, None, action.read(Completed(0, "", 0.0), request))
+        with self.live.showing(run_log):
+            done = self.executor.run(
+                request.host,
+                script,
+                run_as=request.profile.run_as,
+                timeout_seconds=step.timeout_seconds,
+                cancelled=cancelled,
+                listener=run_log,
+            )
+        return self._judge(step, begun, run_log, done, action.read(done, request))
 
     def _request(self, step: Step, begun: Begun, host: Host) -> tuple[ActionRequest, Action]:
         profile = profile_of(host, self.profile_dir)
@@ -218,15 +232,13 @@ class Runner:
         return self.undos[step.action]
 
     def _judge(
-        self, step: Step, begun: Begun, started: datetime, done: Completed | None, result: ActionResult
+        self, step: Step, begun: Begun, run_log: RunLog, done: Completed | None, result: ActionResult
     ) -> Outcome:
         if result.fenced:
             self.metrics.refused("fenced")
             return Lost("a newer attempt is at work on the host")
-        text = self._log(step, begun, started, result.reason, done)
-        report = Report(
-            text.log, {**begun.facts, **result.facts}, self._insist(step.run, lambda: self._sight(step.run, result))
-        )
+        agent = self._insist(step.run, lambda: self._sight(step.run, result))
+        report = Report(run_log.text(done, result.reason), {**begun.facts, **result.facts}, agent)
         return Succeeded(report) if result.ok else Failed(result.reason, report)
 
     def _sight(self, run: Run, result: ActionResult) -> Agent | None:
@@ -234,15 +246,3 @@ class Runner:
             return seen(self.hosts, run.host_id or 0, result.agent, run.task_id)
         # A step that succeeds is followed by one that tells more.
         return None if result.ok else reached(self.hosts, run.host_id or 0)
-
-    def _log(
-        self,
-        step: Step,
-        begun: Begun,
-        started: datetime,
-        reason: str,
-        done: Completed | None = None,
-        printed: str = "",
-    ) -> Report:
-        head = {"trace": step.trace_id, "worker": self.name, "attempt": step.run.attempt, "action": step.action}
-        return Report(run_log(begun.operation, started, head, done, reason, printed))

@@ -11,19 +11,20 @@ from flask import Blueprint, Response, g, send_file
 
 from api import diagnosis, render, render_summary
 from api.auth import caller, require
-from api.conditional import task_tag, tasks_tag, unless_known
+from api.conditional import tag_of, task_tag, tasks_tag, unless_known
 from api.declaration import answers, answers_file, takes_nothing, takes_query
 from api.envelope import success
 from api.schema.answer import UserReference, list_of, page_of
-from api.schema.answer_task import Subtask, SubtaskLog, TaskBrief, TaskDetail, TaskTally, with_views
+from api.schema.answer_task import Subtask, SubtaskLog, SubtaskLogPart, TaskBrief, TaskDetail, TaskTally, with_views
 from api.schema.task import TaskPage
-from api.schema.view import SubtaskPage, TaskView, View
+from api.schema.view import LogPlace, SubtaskPage, TaskView, View
 from api.service import services
 from api.user import Permission
 from api.view import DETAIL, show, user_id
 from dag.brief import load_briefs
 from dag.catalogue import Catalogue
 from dag.error import IllegalState, RollbackProhibited, UnknownSubtask, UnknownTask
+from dag.log import log_from, log_state
 from dag.operation import Operations
 from dag.state import NodeStatus
 from dag.summary import page_of_nodes
@@ -113,10 +114,22 @@ def list_subtasks(query: dict[str, Any], task_id: int) -> Response:
 
 @tasks.get("/tasks/instances/<id:task_id>/subtasks/<id:subtask_id>/log")
 @require(Permission.TASK_VIEWER)
-@answers(SubtaskLog, raises=(UnknownTask, UnknownSubtask))
-def get_log(task_id: int, subtask_id: int) -> Response:
-    """Answer with what the runs of one subtask logged, oldest first."""
-    return success({"log": services().store.logs(task_id, subtask_id)})
+@answers((SubtaskLog, SubtaskLogPart), raises=(UnknownTask, UnknownSubtask), is_conditional=True)
+@takes_query(LogPlace)
+def get_log(query: dict[str, Any], task_id: int, subtask_id: int) -> Response:
+    """Answer with what the runs of one subtask logged, oldest first; of one that runs, with what there is by now.
+
+    With `from` it is what stands behind that byte, and how to go on: so a log is followed at the cost of what is new.
+    """
+    store, first = services().store, query.get("first")
+    state = log_state(store, task_id, subtask_id)
+
+    def made() -> Response:
+        text, behind = log_from(store, state, first or 0)
+        return success({"log": text} if first is None else render.log_part(state, text, min(first, behind), behind))
+
+    # Whoever goes on behind an answer has all of that state, so its tag holds for the next part, too.
+    return unless_known(tag_of(state, first is None), made)
 
 
 @tasks.post("/tasks/instances/<id:task_id>/downloadDiagnosis")

@@ -286,9 +286,29 @@ def with_views(whole: type[AnswerSchema]) -> tuple[type[AnswerSchema], ...]:
     return whole, TaskSummary, TaskPart
 
 
+_LOG = f"############{{EXECUTE}}{{{NOW}}}############\nno route to host\n"
+
+
 class SubtaskLog(AnswerSchema):
-    """What the runs of a subtask logged."""
+    """What the runs of a subtask logged, and what one that is under way has logged by now."""
 
     log = string("Oldest run first; each opens with a line `############{EXECUTE}{time}############`.")
 
-    example: ClassVar[Example] = {"log": f"############{{EXECUTE}}{{{NOW}}}############\nno route to host\n"}
+    example: ClassVar[Example] = {"log": _LOG}
+
+
+class SubtaskLogPart(SubtaskLog):
+    """A part of a log, for whoever follows it: asked for with `from`."""
+
+    begin = count("Bytes before `log`. Fewer than were asked for: it is another log by now; begin again at 0.")
+    next = count("Bytes up to its end: from where the next part is to be asked for.")
+    status = word(NodeStatus, "How the subtask stands.")
+    ended = flag("Whether nothing will be added unless somebody asks for it, by a retry or a rollback.")
+
+    example: ClassVar[Example] = {
+        **SubtaskLog.example,
+        "begin": 0,
+        "next": len(_LOG),
+        "status": "FAILED",
+        "ended": True,
+    }

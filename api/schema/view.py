@@ -113,3 +113,16 @@ class SubtaskPage(Page):
     seriesId = QueryWhole(0, LARGEST_ID, metadata=documented("Only subtasks of this stage."))
 
     example: ClassVar[Example] = {"page": "1", "size": "2", "status": "FAILED", "seriesId": "2"}
+
+
+class LogPlace(RequestSchema):
+    """From where on a log is wanted."""
+
+    first = QueryWhole(
+        0,
+        LARGEST_ID,
+        data_key="from",
+        metadata=documented("Only what stands behind so many bytes (UTF-8): 0, then each answer's `next`."),
+    )
+
+    example: ClassVar[Example] = {"from": "0"}

@@ -114,18 +114,34 @@ def cancel(
         goes_on(calling, client, task, watch_it=watch_it, as_json=as_json)
 
 
-@tasks.command("log", epilog="Example: muster tasks log 12 57")
+@tasks.command("log", epilog="Example: muster tasks log 12 57 --follow")
 @calls
 def log(
     calling: Calling,
     task: TaskArgument,
     subtask: Annotated[int, typer.Argument(metavar="SUBTASK", min=1, help=f"One of the {SUBTASK}")],
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on as it grows, until the step has ended. Ctrl-C leaves it running."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Print what the runs of a step logged, oldest first."""
+    """Print what the runs of a step logged, oldest first.
+
+    Of a step that runs it is what there is by now. With --follow and --json it is one line of JSON a part.
+    """
+    from cli.log_follow import LogFollower
+    from cli.watch import saying_how_to_return
+
+    def show(text: str) -> None:
+        print(json.dumps({"log": text}) if as_json else text, end="\n" if as_json else "", flush=True)
+
     with calling.tasks() as client:
-        text = client.log(task, subtask)
-    print(json.dumps({"log": text}) if as_json else text, end="\n" if as_json else "")
+        if not follow:
+            show(client.log(task, subtask))
+            return
+        with saying_how_to_return(task, calling.again(f"tasks log {task} {subtask} --follow")):
+            LogFollower(client, task, subtask).follow(show)
 
 
 @tasks.command("diagnosis", epilog="Example: muster tasks diagnosis 12 --output task-12.zip")

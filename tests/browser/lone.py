@@ -17,6 +17,7 @@ from dag.dispatch import HandOut
 from dag.host import Host
 from dag.lease import Leases, Report, Run
 from dag.registry import HostRegistry
+from dag.running_log import LogPart, RunningLogs
 from dag.state import NodeStatus
 from dag.store import Store
 from tests.stack import MUSTER
@@ -46,12 +47,19 @@ class Played:
             runs.append(run)
         return runs
 
-    def end(self, run: Run, fault: str = "") -> None:
+    def log(self, run: Run, text: str) -> None:
+        """Let the step's log, of which this is all that there is, grow."""
+        record = self.store.redis.hget(self.store.keys.nodes(self.id), str(run.offset))
+        size = len(text.encode())
+        part = LogPart(run, int(record.split("|")[5]), 0, text.encode())
+        assert RunningLogs(self.store).append([part]) == [size]
+
+    def end(self, run: Run, fault: str = "", log: str = f"{HEAD}done\n") -> None:
         """Let the step succeed, or fail for a reason."""
         if fault:
             assert self._leases.fail(run, Report(f"{HEAD}$ ocp_agentctl start\n{fault}\n"))
         else:
-            assert self._leases.complete(run, Report(f"{HEAD}done\n"))
+            assert self._leases.complete(run, Report(log))
 
     def release(self) -> None:
         """Do what a scheduler does once the task has failed: free its hosts."""

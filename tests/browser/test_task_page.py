@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NARROW, WIDE
-from tests.browser.lone import Played
+from tests.browser.lone import HEAD, Played
 from tests.stack import RunningStack, Task, children_of, nodes
 from tests.wait import until
 
@@ -173,6 +173,9 @@ def test_a_step_at_work_is_cancelled_after_a_question(stack: RunningStack, open_
     task = stack.restart([1])
     page = open_page(f"{path_of(task['id'])}/subtasks/{nodes(task, STOP)[0]['id']}")
     panel = page.get_by_role("complementary", name="Step")
+    # What its worker has heard from the host, long before it ends.
+    expect(panel.get_by_role("log")).to_contain_text("bin/ocp_agentctl stop")
+    expect(panel.get_by_role("heading")).to_contain_text("Running")
     panel.get_by_role("button", name="Cancel …").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Cancel the step").click()
     expect(panel.get_by_role("heading")).to_contain_text("Failed", timeout=30_000)
@@ -199,6 +202,43 @@ def test_all_that_runs_is_cancelled_after_a_question(stack: RunningStack, open_p
     faults.mend()
     page.get_by_role("button", name="Retry failed 2").click()
     expect(page.get_by_text("Done on all 2 hosts.")).to_be_visible(timeout=60_000)
+
+
+def test_the_log_of_a_step_is_followed_until_somebody_scrolls_up(
+    stack: RunningStack, open_page: OpenPage, idle_task: int
+) -> None:
+    played = Played(stack.store, idle_task)
+    node = stack.store.read(idle_task).graph.base + 2
+    page = open_page(f"{path_of(idle_task)}/subtasks/{node}")
+    panel = page.get_by_role("complementary", name="Step")
+    log, follow = panel.get_by_role("log"), panel.get_by_label("Follow")
+    expect(log).to_have_text("What the step logs will appear here.")
+    [run] = played.begin(2, 1)
+    text = f"{HEAD}line 1: <b>ä</b>\n"
+    played.log(run, text)
+    expect(log).to_have_text(text)
+    expect(panel.get_by_role("heading")).to_contain_text("Running")
+    text += "".join(f"line {n}\n" for n in range(2, 300))
+    played.log(run, text)
+    expect(log).to_contain_text("line 299")
+    is_at_end = "log => log.scrollHeight - log.scrollTop - log.clientHeight < 8"
+    page.wait_for_function(is_at_end, arg=log.element_handle())
+    log.hover()
+    page.mouse.wheel(0, -600)
+    expect(follow).not_to_be_checked()
+    place = log.evaluate("log => log.scrollTop")
+    text += "line 300\n"
+    played.log(run, text)
+    expect(log).to_contain_text("line 300")
+    assert log.evaluate("log => log.scrollTop") == place
+    follow.check()
+    page.wait_for_function(is_at_end, arg=log.element_handle())
+    text += "exit code 0\n"
+    played.end(run, log=text)
+    expect(log).to_contain_text("exit code 0")
+    expect(panel.get_by_role("heading")).to_contain_text("Successful")
+    assert log.inner_text() == text
+    page.wait_for_function(is_at_end, arg=log.element_handle())
 
 
 def test_a_refusal_says_which_state_was_met(stack: RunningStack, open_page: OpenPage, faults: Faults) -> None:

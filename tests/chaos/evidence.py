@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.demo import processes
+from dag.dispatch import LOST_LINE
 from dag.graph import Graph
 from dag.snapshot import unpack_stages
 from dag.state import TaskStatus
@@ -75,7 +76,9 @@ def _read(store: Store, task_id: int) -> TaskFound:
 def _steps(store: Store, task_id: int, graph: Graph, hosts: Sequence[int]) -> list[Step]:
     keys = store.keys
     letters, records = store.redis.get(keys.status(task_id)), store.redis.hgetall(keys.nodes(task_id))
-    reports = [name.partition(":")[0] for name in store.redis.hkeys(keys.log(task_id))]
+    logs = store.redis.hgetall(keys.log(task_id))
+    # What a lost run had logged by then stays, and is no result.
+    reports = [name.partition(":")[0] for name, text in logs.items() if not text.endswith(LOST_LINE)]
     steps = []
     for stage, number, inner, offset in graph.offsets():
         if stage.scope is Scope.HOST:

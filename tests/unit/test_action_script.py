@@ -499,7 +499,7 @@ def test_a_restart_leaves_nothing_of_what_it_printed(agent: Agent) -> None:
     for action in (START, PREPARE, STOP, START, FINISH):
         assert agent.do(action)[0].ok
     left = {path.name.rpartition(".")[2]: path.stat().st_size for path in (agent.home / ".muster").iterdir()}
-    assert left.keys() == {"token", "lock", "journal", "heard", "out", "err"}
+    assert left.keys() == {"token", "lock", "journal", "heard", "out", "err", "live"}
     assert (left["out"], left["err"]) == (0, 0)
 
 

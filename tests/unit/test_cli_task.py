@@ -304,6 +304,9 @@ def test_a_log_is_printed_as_it_is(hands: Served, muster: Muster, failed: int) -
     assert text == hands.store.logs(failed, node)
     assert text.endswith("no proxy\n")
     assert json.loads(muster("tasks", "log", failed, node, "--json").out) == {"log": text}
+    followed = muster("tasks", "log", failed, node, "--follow")
+    assert (followed.code, followed.out, followed.err) == (0, text, "")
+    assert json.loads(muster("tasks", "log", failed, node, "-f", "--json").out) == {"log": text}
 
 
 def test_a_diagnosis_is_written_once(muster: Muster, failed: int, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from api.app import create_app
 from api.user import Permission, UserStore
 from cli.client import Refused, Unavailable
 from cli.interrupt import SIGNALS, StopAsked
+from cli.patience import PATIENCE_SECONDS
 from cli.snapshot import Snapshot
 from cli.task import TaskClient
-from cli.watch import PATIENCE_SECONDS, Watch, saying_how_to_return
+from cli.watch import Watch, saying_how_to_return
 from config.settings import Settings
 from dag.host import Host
 from dag.operation import Operations

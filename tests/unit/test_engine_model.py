@@ -27,6 +27,7 @@ from dag.lease import Leases, Renewal, Report
 from dag.lease import Run as LeaseRun
 from dag.operation import Operations
 from dag.registry import HostRegistry
+from dag.running_log import NOT_HELD, LogPart, RunningLogs
 from dag.script import Scripts
 from dag.store import Store
 from dag.task import Definition, Scope, Stage
@@ -262,6 +263,16 @@ class EngineMachine(RuleBasedStateMachine):
         told = self.leases.renew([self._lease_run(run).name for run in runs])
         gone, cancelled = ({self._lease_run(run).name for run in part} for part in self.model.renew(runs, LEASE_MS))
         assert told == Renewal(frozenset(gone), frozenset(cancelled))
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def log(self, data: st.DataObject) -> None:
+        """A worker stores what a run has logged; it may be one that has lost the node since."""
+        run = data.draw(st.sampled_from(self.runs))
+        record = self.redis.hget(self.store.keys.nodes(run[0]), str(run[1]))
+        token = int(record.split("|")[5]) if record else 0
+        [size] = RunningLogs(self.store).append([LogPart(self._lease_run(run), token, 0, b"log\n")])
+        assert (size != NOT_HELD) == self.model.may_log(run)
 
     @precondition(lambda self: self.model.tasks)
     @rule(

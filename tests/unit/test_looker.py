@@ -21,7 +21,7 @@ from workers.action.registry import ACTIONS, UNDOS
 from workers.held import HeldRuns
 from workers.looker import Looker
 from workers.remote.error import AuthenticationFailed, ConnectionLost, HostUnreachable, RemoteError, RemoteTimeout
-from workers.remote.executor import Completed
+from workers.remote.executor import UNHEARD, Completed, Listener
 from workers.runner import Runner, Step, StepFailed
 
 AGENTD = {
@@ -51,7 +51,16 @@ class PlayedHost:
     answer: Callable[[], Completed] = printed
     scripts: list[str] = field(default_factory=list)
 
-    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(
+        self,
+        host: Host,
+        script: str,
+        *,
+        run_as: str = "",
+        timeout_seconds: float,
+        cancelled: Event,
+        listener: Listener = UNHEARD,
+    ) -> Completed:
         self.scripts.append(script)
         return self.answer()
 

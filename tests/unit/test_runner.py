@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import fakeredis
 import pytest
@@ -17,22 +18,26 @@ from dag.definition.process_restart import process_restart
 from dag.definition.process_stop import process_stop
 from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
-from dag.dispatch import HandOut
+from dag.dispatch import LOST_LINE, HandOut
 from dag.error import StoreUnavailable
 from dag.host import AgentStatus, Host
 from dag.lease import Begun, Leases, Renewal, Report, Run
 from dag.operation import Operations
 from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
+from dag.running_log import RunningLogs
+from dag.script import Scripts
 from dag.store import Store
 from dag.task import Scope
 from workers.action.registry import ACTIONS, UNDOS
 from workers.heartbeat import Heartbeat
 from workers.held import STUCK_SECONDS, HeldRuns
+from workers.live_log import LogSender
 from workers.remote.error import HostUnreachable, RemoteCancelled
-from workers.remote.executor import Completed
-from workers.remote.log import MOST_BYTES, run_log
+from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.log import MOST_BYTES
 from workers.remote.settings import ssh_options
+from workers.run_log import RunLog
 from workers.runner import Runner, Step, StepFailed
 
 LINE = '{"outcome":"%s","reason":"%s","answer":"","version":"v1","proxy":"","killed":[],"processes":[%s]}'
@@ -47,10 +52,20 @@ class PlayedHost:
     answer: Callable[[], Completed] = lambda: Completed(0, GOOD, 0.1)
     scripts: list[str] = field(default_factory=list)
     cancelled: Event = field(default_factory=Event)
+    listener: Listener = UNHEARD
 
-    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(
+        self,
+        host: Host,
+        script: str,
+        *,
+        run_as: str = "",
+        timeout_seconds: float,
+        cancelled: Event,
+        listener: Listener = UNHEARD,
+    ) -> Completed:
         self.scripts.append(script)
-        self.cancelled = cancelled
+        self.cancelled, self.listener = cancelled, listener
         return self.answer()
 
 
@@ -379,7 +394,8 @@ def test_every_stage_that_can_be_rolled_back_has_an_undo() -> None:
 @pytest.mark.parametrize("size", [0, 1000, 3 * MOST_BYTES])
 def test_a_log_has_its_head_and_its_end_and_at_most_a_mebibyte(size: int) -> None:
     started = datetime(2021, 9, 3, 6, 20, 26, 243_000, UTC)
-    text = run_log("RETRY", started, {"worker": "w"}, Completed(3, "begin" + "ä" * size + "last words", 1.5), "no luck")
+    log = RunLog(Run(1, 0, 1, 1, 0), 7, "RETRY", started, {"worker": "w"})
+    text = log.text(Completed(3, "begin" + "ä" * size + "last words", 1.5), "no luck")
     assert len(text.encode()) <= MOST_BYTES
     assert text.startswith("############{RETRY}{2021-09-03T")
     assert "begin" in text
@@ -403,3 +419,88 @@ def test_a_worker_that_was_paused_does_not_blame_the_host(bench: Bench, monkeypa
     bench.host.answer = wake
     assert bench.runner.run(bench.step()).startswith("given up: its lease was about to end (10.0.0.1")
     assert bench.letter == "X"
+
+
+class TestLiveLog:
+    """A step that goes on: what it prints is in the store before its end, and once."""
+
+    def sender(self, bench: Bench) -> LogSender:
+        return LogSender(bench.runner.live, RunningLogs(bench.store), 0.0)
+
+    def prints(self, bench: Bench, *texts: bytes, done: Callable[[], Completed]) -> list[str]:
+        """Let the host print these texts, and return the log as it is behind each."""
+        sender, seen = self.sender(bench), list[str]()
+
+        def answer() -> Completed:
+            bench.host.listener.connecting("10.0.0.1 port 22")
+            bench.host.listener.connected()
+            for text in texts:
+                bench.host.listener.printed(text)
+                sender.send()
+                seen.append(bench.log)
+            return done()
+
+        bench.host.answer = answer
+        return seen
+
+    def test_its_lines_are_there_before_it_ends_and_the_whole_is_what_it_always_was(self, bench: Bench) -> None:
+        output = f"$ stop\nstopping\n{GOOD}"
+        seen = self.prints(bench, b"$ stop\nstop", b"ping\n", done=lambda: Completed(0, output, 0.1))
+        assert bench.runner.run(bench.step()) == "succeeded"
+        assert [text.splitlines()[1:] for text in seen] == [
+            ["trace=cafe worker=worker-1 attempt=1 action=agent.prepare", "$ stop"],
+            ["trace=cafe worker=worker-1 attempt=1 action=agent.prepare", "$ stop", "stopping"],
+        ]
+        assert bench.log == f"{seen[-1]}seen\nexit code 0 after 0.10 s\n"
+
+    def test_a_quick_one_takes_two_scripts_and_nothing_for_its_log(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        called, call = list[str](), Scripts.call
+
+        def counting(self: Scripts, name: str, *arguments: Any) -> Any:
+            called.append(name)
+            return call(self, name, *arguments)
+
+        monkeypatch.setattr(Scripts, "call", counting)
+        monkeypatch.setattr(Scripts, "call_each", counting)
+        sender = LogSender(bench.runner.live, RunningLogs(bench.store), 0.5)
+
+        def answer() -> Completed:
+            bench.host.listener.printed(b"seen\n")
+            sender.send()
+            return Completed(0, GOOD, 0.1)
+
+        bench.host.answer = answer
+        assert bench.runner.run(bench.step()) == "succeeded"
+        sender.send()
+        assert called == ["begin", "complete"]
+
+    def test_one_that_lost_its_lease_adds_nothing_to_the_next(self, bench: Bench) -> None:
+        """Lost: its lease, while it runs. Counted: lines of it behind those that were stored before."""
+        sender = self.sender(bench)
+
+        def answer() -> Completed:
+            bench.host.listener.printed(b"before\n")
+            sender.send()
+            bench.leases.give_back(bench.step().run)
+            bench.hand.expire(bench.task, 0, 1, most_lost=3, longest_ms=60_000, log="", wait_ms=0)
+            bench.hand.ready_nodes(bench.task, 0, 1, begin_within_ms=1000)
+            assert bench.leases.begin(bench.step(attempt=2).run, "worker-2")
+            bench.host.listener.printed(b"after\n")
+            sender.send()
+            return Completed(0, GOOD, 0.1)
+
+        bench.host.answer = answer
+        assert bench.runner.run(bench.step()) == "succeeded, but another attempt holds the node"
+        assert bench.log.splitlines()[2:] == ["before", LOST_LINE.rstrip()]
+
+    def test_a_fault_of_muster_keeps_what_was_seen(self, bench: Bench) -> None:
+        def broken() -> Completed:
+            raise ZeroDivisionError
+
+        seen = self.prints(bench, b"one\n", done=broken)
+        with pytest.raises(StepFailed, match="ZeroDivisionError"):
+            bench.runner.run(bench.step())
+        assert bench.log.startswith(seen[0])
+        assert bench.log.endswith("one\nUnexpected ZeroDivisionError; the log of worker worker-1 has more.\n")

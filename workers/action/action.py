@@ -126,7 +126,7 @@ def build_script(request: ActionRequest, body: str, **variables: str) -> str:
         "slug": slug(request.host, request.profile),
         **variables,
     }
-    return compose(request.profile, f"{part('fence')}{body}", **named)
+    return compose(request.profile, f"{part('news')}{part('fence')}{body}", **named)
 
 
 def compose(profile: Profile, body: str, **variables: str) -> str:

@@ -9,13 +9,15 @@ look_again() { look "$specs"; [ -z "$wrong" ] && [ "$pids" = "$first" ] || { sle
 start_agent
 [ "$code" -ne 124 ] || say "a start command must leave the agent in the background and end"
 [ "$code" -eq 0 ] || { look "$specs"; fail "the start $(why)"; }
-clock; until_time=$((up + start_seconds * 100))
+clock; until_time=$((up + start_seconds * 100)) told=''
 while :; do
   look "$specs"
   [ -n "$wrong" ] || break
   # One too many will not go away by waiting; one that lacks may be on its way.
   clock; [ "$up" -lt "$until_time" ] || break
   case $wrong in *"no process"*) ;; *) [ "$up" -lt $((until_time - start_seconds * 100 + 300)) ] || break ;; esac
+  # Said once, and only where it lasts.
+  [ -n "$told" ] || [ "$up" -lt $((until_time - start_seconds * 100 + 100)) ] || { say "waiting: $wrong"; told=yes; }
   sleep 0.1
 done
 show_processes

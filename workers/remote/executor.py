@@ -4,6 +4,7 @@ import shlex
 import time
 from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 from fabric import Connection
 from paramiko import Channel
@@ -38,6 +39,35 @@ class Completed:
     duration_seconds: float
 
 
+class Listener(Protocol):
+    """Whoever wants to know of a script before it has ended; told by the thread that runs it, which must not wait."""
+
+    def connecting(self, place: str) -> None:
+        """A connection to this place is awaited."""
+
+    def connected(self) -> None:
+        """The script begins."""
+
+    def printed(self, chunk: bytes) -> None:
+        """It has printed this."""
+
+
+class Unheard:
+    """Nobody who wants to know."""
+
+    def connecting(self, place: str) -> None:
+        """Do nothing."""
+
+    def connected(self) -> None:
+        """Do nothing."""
+
+    def printed(self, chunk: bytes) -> None:
+        """Do nothing."""
+
+
+UNHEARD = Unheard()
+
+
 class Executor:
     """Runs scripts over kept connections; used by all threads of a worker."""
 
@@ -46,7 +76,16 @@ class Executor:
         self._metrics = metrics or WorkerMetrics()
         self._pool = Pool(options, Login(options), self._metrics)
 
-    def run(self, host: Host, script: str, *, run_as: str = "", timeout_seconds: float, cancelled: Event) -> Completed:
+    def run(
+        self,
+        host: Host,
+        script: str,
+        *,
+        run_as: str = "",
+        timeout_seconds: float,
+        cancelled: Event,
+        listener: Listener = UNHEARD,
+    ) -> Completed:
         """Run the script with `sh` on the host, as user `run_as` where one is given (`sudo -n`).
 
         The script comes over standard input, which stays open while it runs: when it is closed (time limit, cancelled,
@@ -59,11 +98,13 @@ class Executor:
         """
         ends_at = time.monotonic() + timeout_seconds
         other = run_as if run_as != (host.user or self._user) else ""
+        listener.connecting(f"{host.address} port {host.ssh_port}")
         while True:
             with self._pool.lend(host) as (connection, kept):
                 channel = _session(connection, host, kept)
                 if channel:
-                    return self._measured(_Session(channel, host, ends_at, cancelled), script, other, host)
+                    listener.connected()
+                    return self._measured(_Session(channel, host, ends_at, cancelled, listener), script, other, host)
             # What was kept open had died unnoticed. Nothing was sent yet, so the next one is tried.
 
     def _measured(self, session: "_Session", script: str, run_as: str, host: Host) -> Completed:
@@ -112,8 +153,10 @@ def _session(connection: Connection, host: Host, kept: bool) -> Channel | None:
 class _Session:
     """One script on one channel."""
 
-    def __init__(self, channel: Channel, host: Host, ends_at: float, cancelled: Event) -> None:
-        self._channel, self._host = channel, host
+    def __init__(
+        self, channel: Channel, host: Host, ends_at: float, cancelled: Event, listener: Listener = UNHEARD
+    ) -> None:
+        self._channel, self._host, self._listener = channel, host, listener
         self._ends_at, self._cancelled = ends_at, cancelled
         self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
         self._beat_at = 0.0
@@ -128,6 +171,7 @@ class _Session:
             self._send(script.encode())
             while chunk := self._receive():
                 self._keep(chunk)
+                self._listener.printed(chunk)
             code = self._exit_code()
         except (SSHException, EOFError, OSError) as error:
             text = f"The connection to {self._host.address} was lost ({_words(error)})."

@@ -17,7 +17,10 @@ exec 9>"$base.lock"
 (exec 7<&-; watch_over) &
 watch=$!
 exec 7<&-
-flock -w "$limit" 9 || fail "another run holds $base.lock"
+flock -n 9 || {
+  say "waiting for another run, which holds $base.lock"
+  flock -w "$limit" 9 || fail "another run holds $base.lock"
+}
 if is_outdone; then end fenced "a newer run has taken over"; fi
 locked=1
 

@@ -1,4 +1,4 @@
-# What all scripts share on a host: looking at processes, running commands, time limit, one line of result (fence.sh: the rest).
+# What all scripts share on a host: looking at processes, running commands, time limit, one line of result (news.sh, fence.sh: the rest).
 # Needs a POSIX shell, awk (gawk or mawk), flock (util-linux) and timeout (coreutils).
 # Set before: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
 # pid file TAB 1 for the guard), answers, grace, settle.
@@ -261,12 +261,20 @@ run() {
   [ -z "$starts" ] || { out=$out-$token err=$err-$token kept=yes; }
   command exec 5>"$out" 6>"$err" || fail "$folder can't be written: is the disk full?"
   clock; began=$up
+  printf '%s\n' "$token $began" "$out" "$err" 2>/dev/null 1<>"$base.live"
   (become timeout -k 2 "$seconds" "$@") </dev/null >&5 2>&6 5>&- 6>&- 7<&- 9>&-
   code=$?
+  echo ended 2>/dev/null 1<>"$base.live"
   clock; took=$((up - began))
   text_of "$out" 5; answer=$text
   text_of "$err" 6; answer=$answer${answer:+${text:+$nl}}$text
-  [ -z "$answer" ] || say "$answer"
+  lines_out=0 lines_err=0 unseen=$answer
+  [ "$took" -lt "$soon" ] || [ -z "$answer" ] || count_shown
+  if [ $((lines_out + lines_err)) -gt 0 ]; then
+    rest_of "$out" "$lines_out"; unseen=$text
+    rest_of "$err" "$lines_err"; unseen=$unseen${unseen:+${text:+$nl}}$text
+  fi
+  [ -z "$unseen" ] || say "$unseen"
   [ "$code" -ne 137 ] || code=124
   if [ "$answers" = json ] && [ "$code" -eq 0 ] && says_no; then code=255; fi
   if [ "$code" -eq 124 ]; then say "did not end within $seconds s: killed"; fi
@@ -350,11 +358,13 @@ is_outdone() {
 
 # Ends everything when the time is over, the worker is not there any more, or a newer run is at work.
 watch_over() {
+  room=65536 followed='' count_out=0 count_err=0
   read -r self rest </proc/self/stat
   until [ -n "$outcome" ]; do
     # Without output and lock: once this watch is ended, a sleep must keep neither the channel nor the lock.
     sleep 0.5 >/dev/null 2>&1 9>&-
     clock
+    show_news
     listen
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
     elif [ "$heard" = gone ]; then outcome=failed reason="the connection was lost; what ran was killed"

@@ -7,12 +7,14 @@ import { counted, number } from "./word.js";
 /** Of a longer log the end is shown; the file has all of it. */
 const MOST_SHOWN = 400_000;
 const MOST_FOUND = 1000;
+const AT_END_PX = 8;
 
 export class LogView {
   #text = "";
   #word = "";
   #marks = [];
   #at = -1;
+  #top = 0;
   #follow = h("input", { type: "checkbox", checked: true });
   #search = h("input", { type: "search", "aria-label": "Search the log", placeholder: "Search the log" });
   #found = h("span", { class: "muted small number", role: "status" });
@@ -39,17 +41,22 @@ export class LogView {
       this.#step(event.shiftKey ? -1 : 1);
     });
     this.#follow.addEventListener("change", () => this.#scroll());
+    this.#pre.addEventListener("scroll", () => this.#scrolled());
   }
 
-  /** @param {string} text all of the log @param {string} none what to say where there is none yet */
-  show(text, none) {
-    if (text === this.#text && this.#pre.hasChildNodes() && text) return;
-    const isLonger = this.#text && text.startsWith(this.#text);
-    const more = isLonger ? text.slice(this.#text.length) : "";
-    this.#text = text;
-    if (isLonger && !this.#word && text.length < MOST_SHOWN) this.#pre.append(more);
-    else this.#render(none);
+  /** @param {string} more of the log, behind what is there @param {string} none what to say where there is nothing */
+  add(more, none) {
+    if (this.#text && !more) return;
+    const isFirst = !this.#text;
+    this.#text += more;
+    if (isFirst || this.#word || this.#text.length > MOST_SHOWN) this.#render(none);
+    else this.#pre.append(more);
     this.#scroll();
+  }
+
+  /** Begin again: it is another log. */
+  clear() {
+    this.#text = "";
   }
 
   get #shown() {
@@ -62,6 +69,7 @@ export class LogView {
     const note = isCut && h("span", { class: "muted" }, words);
     this.#marks = [];
     fill(this.#pre, note, this.#text ? this.#parts() : h("span", { class: "muted" }, none));
+    this.#marks[this.#at]?.classList.add("is-here");
     this.#tell();
   }
 
@@ -105,6 +113,14 @@ export class LogView {
 
   #scroll() {
     if (this.#follow.checked && !this.#word) this.#pre.scrollTop = this.#pre.scrollHeight;
+  }
+
+  /** Whoever scrolls up wants to read, and whoever comes back to the end wants to follow. */
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#pre;
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#follow.checked = true;
+    else if (scrollTop < this.#top) this.#follow.checked = false;
+    this.#top = scrollTop;
   }
 }
 

@@ -24,6 +24,9 @@ const OPERATIONS = {
 export class Panel {
   #etag = "";
   #ran = "";
+  #place = 0;
+  #logTag = "";
+  #isWhole = false;
   #shownButtons = "";
   #stop = () => {};
   #title = h("h2", { tabindex: -1 });
@@ -66,7 +69,8 @@ export class Panel {
   async refresh() {
     try {
       const { data, etag, isNew } = await this.context.api.refresh(this.path, this.#etag, { background: true });
-      if (isNew) await this.#show(data);
+      if (isNew) this.#show(data);
+      if (!this.#isWhole) await this.#followLog();
       this.#etag = etag;
       fill(this.#fault);
     } catch (error) {
@@ -75,7 +79,7 @@ export class Panel {
     }
   }
 
-  async #show(subtask) {
+  #show(subtask) {
     const code = codeOf(subtask.status);
     fill(this.#title, subtask.name, " ", badge(subtask.status));
     const host = subtask.hostName || (subtask.hostId === null ? "all hosts" : `host ${subtask.hostId} (forgotten)`);
@@ -87,7 +91,9 @@ export class Panel {
     this.#showButtons(subtask, code, host);
     fill(this.#facts, rows(this.#factsOf(subtask)));
     fill(this.#more, rows(this.#detailsOf(subtask)));
-    await this.#showLog(subtask);
+    const ran = `${subtask.status} ${subtask.attempt} ${subtask.finishTime}`;
+    if (ran !== this.#ran) this.#isWhole = false;
+    this.#ran = ran;
   }
 
   #showButtons(subtask, code, host) {
@@ -146,14 +152,22 @@ export class Panel {
     return ids.map((id, at) => [at > 0 && ", ", link(id)]);
   }
 
-  /** A run's log comes when the run has ended, so it is asked for when another one has. */
-  async #showLog({ status, attempt, finishTime }) {
-    const ran = `${status} ${attempt} ${finishTime}`;
-    if (ran === this.#ran) return;
-    const { log } = await this.context.api.get(`${this.path}/log`, { background: true });
-    const isAtWork = status === "RUNNING" || status === "CANCELING" || status === "READY";
-    this.log.show(log, isAtWork ? "The log comes when the step has ended; it will appear here." : "Nothing was logged.");
-    this.#ran = ran;
+  /** What a run logs comes while it runs; each time what is new is asked for, until nothing can come any more. */
+  async #followLog() {
+    const path = `${this.path}/log?from=${this.#place}`;
+    const { data, etag, isNew } = await this.context.api.refresh(path, this.#logTag, { background: true });
+    if (!isNew) return;
+    this.#logTag = etag;
+    if (data.begin < this.#place) {
+      // Another log than the one that was shown: the store has lost data.
+      [this.#place, this.#logTag] = [0, ""];
+      this.log.clear();
+      await this.#followLog();
+      return;
+    }
+    this.#place = data.next;
+    this.log.add(data.log, data.ended ? "Nothing was logged." : "What the step logs will appear here.");
+    this.#isWhole = data.ended;
   }
 }
 
