@@ -280,6 +280,6 @@ def test_a_tag_is_of_the_creator_too_and_of_one_task_only(api: Api) -> None:
 
 def test_what_has_no_tag_is_kept_by_nobody(api: Api) -> None:
     task = api.submit([1])
-    for path in ("/tasks/4711", "/compute/hosts", f"/tasks/instances/{task}/subtasks?status=x"):
+    for path in ("/tasks/4711", "/compute/hosts/1", f"/tasks/instances/{task}/subtasks?status=x"):
         assert get(api, path).headers["Cache-Control"] == "no-store"
     assert api.call("POST", RESTART, json={"hostIds": [1]}).headers["Cache-Control"] == "no-store"
