@@ -1,7 +1,6 @@
 """Flower's pages that Muster makes its own: all shard queues, nothing without the password, links to the console."""
 
 import html
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,13 +14,12 @@ from kombu.pools import connections
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler, authenticated
 
+from cli.flower_row import run_of
 from dag.error import StoreUnavailable
 from dag.roster import Roster
 from dag.shard import shards
 from workers.name import zone_of
 
-NODE = re.compile(r"(\d+)-\d+")
-TASK = re.compile(r"'task': (\d+)")
 # Before this row of the page of a task; where a later Flower has no such row, there is no link.
 BEFORE = b'<div class="detail-row task-data-row">'
 # On a phone Flower cuts UUIDs, of which ours are short, and what it says below a table, and breaks the names of queues;
@@ -38,8 +36,8 @@ STYLE = b"""<style>
 
 def console_path(uuid: str, kwargs: str | None) -> str | None:
     """Return the console's path of the node that a row is about; None where it is about none (a look at a host)."""
-    node, task = NODE.fullmatch(uuid), TASK.search(kwargs or "")
-    return f"/console/tasks/{task[1]}/subtasks/{node[1]}" if node and task else None
+    run = run_of(uuid, kwargs)
+    return f"/console/tasks/{run.task_id}/subtasks/{run.subtask_id}" if run else None
 
 
 class _Styled:

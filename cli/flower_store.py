@@ -4,17 +4,16 @@ Events are told once: those that a worker had not sent when it was killed, or th
 never come. The store has every end, so it is asked.
 """
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from random import sample
 from typing import Any
 
 import structlog
 from celery import states
 
+from cli.flower_row import NodeRun, run_of
 from cli.flower_state import ENDS, NodeRow, NodeState
 from dag.error import StoreUnavailable, UnknownTask
 from dag.state import NodeStatus
@@ -28,29 +27,17 @@ QUIET_SECONDS, GONE_SECONDS = 10.0, 900.0
 # Most just take their time or stand in a queue. So many are asked for in one look, of so many tasks (about 2 ms each);
 # where there are more, chance chooses, so that none is left out for long.
 MOST_RUNS, MOST_TASKS = 2000, 100
-UUID = re.compile(r"(\d+)-(\d+)")
-TASK = re.compile(r"'task': (\d+)")
 KINDS = {NodeStatus.SUCCESSFUL: "task-succeeded", NodeStatus.FAILED: "task-failed"}
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class QuietRun:
-    """A run of a node that has not ended, as far as Flower knows."""
-
-    uuid: str
-    task_id: int
-    subtask_id: int
-    attempt: int
-
-
-def quiet_runs(state: NodeState, now: float) -> list[QuietRun]:
+def quiet_runs(state: NodeState, now: float) -> list[NodeRun]:
     """Return the runs of which nothing was heard for a while; `now` is s since the epoch."""
     # Its own `items` takes a lock for each row; rows change in this thread only.
     quiet = [row for row in state.tasks.data.values() if _is_quiet(row, now)]
     chosen = sample(quiet, MOST_RUNS) if len(quiet) > MOST_RUNS else quiet
-    return list(filter(None, map(_run_of, chosen)))
+    return [run for row in chosen if (run := run_of(row.uuid, row.kwargs))]
 
 
 def _is_quiet(row: NodeRow, now: float) -> bool:
@@ -58,26 +45,20 @@ def _is_quiet(row: NodeRow, now: float) -> bool:
     return is_open and QUIET_SECONDS < now - (row.timestamp or now) < GONE_SECONDS
 
 
-def _run_of(row: NodeRow) -> QuietRun | None:
-    uuid = row.uuid or ""
-    node, task = UUID.fullmatch(uuid), TASK.search(row.kwargs or "")
-    return QuietRun(uuid, int(task[1]), int(node[1]), int(node[2])) if node and task else None
-
-
-def ends_of(store: Store, runs: Sequence[QuietRun]) -> list[dict[str, Any]]:
+def ends_of(store: Store, runs: Sequence[NodeRun]) -> list[dict[str, Any]]:
     """Return an event for each of the runs that has ended.
 
     Raises:
         StoreUnavailable: Redis is away.
     """
-    of_task: dict[int, list[QuietRun]] = defaultdict(list)
+    of_task: dict[int, list[NodeRun]] = defaultdict(list)
     for run in runs:
         of_task[run.task_id].append(run)
     asked = sample(list(of_task), min(MOST_TASKS, len(of_task)))
     return [event for task_id in asked for event in _ends_in(store, task_id, of_task[task_id])]
 
 
-def _ends_in(store: Store, task_id: int, runs: Sequence[QuietRun]) -> Iterator[dict[str, Any]]:
+def _ends_in(store: Store, task_id: int, runs: Sequence[NodeRun]) -> Iterator[dict[str, Any]]:
     try:
         before = store.read(task_id)
         offsets = {run.subtask_id - before.graph.base: run for run in runs}
