@@ -7,7 +7,10 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from deploy.fleet.fleet import load_or_create_key
 from deploy.fleet.install import install_agent, install_program
@@ -81,6 +84,15 @@ class OpenSshHosts:
     def install(self, number: int) -> None:
         """Install the agent of a host."""
         install_agent(self.agent_home(number), address=self.address(number), proxy_port=self.proxy_port)
+
+    @contextmanager
+    def started(self) -> Iterator[Self]:
+        """Run all of it inside the block; nothing of it is left after, also where it does not start."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
 
     def start(self) -> None:
         """Start sshd and all agents; returns when each address answers."""

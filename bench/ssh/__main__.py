@@ -81,12 +81,8 @@ def contest(hosts: int, settle_seconds: int) -> Iterator[Contest]:
     """Start hosts and Muster; nothing of them is left after."""
     with tempfile.TemporaryDirectory(prefix="muster-bench-ssh-") as folder:
         fleet = LightFleet(Path(folder) / "fleet", hosts, network=79)
-        try:
-            fleet.start()
-            with running_muster(fleet, settle_seconds) as muster:
-                yield Contest(fleet, muster, fleet.target(settle_seconds), Path(folder))
-        finally:
-            fleet.stop()
+        with fleet.started(), running_muster(fleet, settle_seconds) as muster:
+            yield Contest(fleet, muster, fleet.target(settle_seconds), Path(folder))
 
 
 def figures(turns: Mapping[str, list[Turn]], hosts: int) -> dict[str, object]:

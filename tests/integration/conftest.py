@@ -14,11 +14,8 @@ HOSTS = 20
 @pytest.fixture(scope="session")
 def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshHosts]:
     hosts = OpenSshHosts(Path(tmp_path_factory.mktemp("openssh")), HOSTS)
-    try:
-        hosts.start()
+    with hosts.started():
         yield hosts
-    finally:
-        hosts.stop()
 
 
 @pytest.fixture(scope="session")

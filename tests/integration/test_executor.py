@@ -38,11 +38,8 @@ Make = Callable[..., Executor]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshHosts]:
     """A server of this module's own, which its tests stop and start."""
     hosts = OpenSshHosts(Path(tmp_path_factory.mktemp("executor")), 4, network=79)
-    try:
-        hosts.start()
+    with hosts.started():
         yield hosts
-    finally:
-        hosts.stop()
 
 
 @pytest.fixture

@@ -64,11 +64,8 @@ class WideHosts(OpenSshHosts):
 @pytest.fixture
 def wide(tmp_path: Path) -> Iterator[WideHosts]:
     hosts = WideHosts(tmp_path / "wide", 1, network=79)
-    try:
-        hosts.start()
+    with hosts.started():
         yield hosts
-    finally:
-        hosts.stop()
 
 
 @pytest.fixture

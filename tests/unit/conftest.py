@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.interrupt import SIGNALS
 from tests.agent import SHELLS, Agent, processes
 from tests.receiver import Receiver
 from tests.webhook import World
@@ -34,3 +35,12 @@ def receiver() -> Iterator[Receiver]:
     found = Receiver()
     yield found
     found.stop()
+
+
+@pytest.fixture
+def kept_handlers() -> Iterator[None]:
+    """What a test sets for the signals that stop a command is undone."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

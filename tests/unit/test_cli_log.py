@@ -1,13 +1,13 @@
 """`muster tasks log --follow`: the log of a step as it grows, through the API, with hands that run it meanwhile."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from cli.client import Refused
-from cli.interrupt import SIGNALS, StopAsked
+from cli.interrupt import StopAsked
 from cli.log_follow import LogFollower
 from cli.patience import PAUSE_SECONDS
 from cli.watch import saying_how_to_return
@@ -121,15 +121,7 @@ def test_the_log_of_no_step_is_refused(following: Following) -> None:
         following.follow(node=4711)
 
 
-@pytest.fixture
-def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_handlers")
+@pytest.mark.usefixtures("kept_handlers")
 def test_ctrl_c_leaves_the_step_running(following: Following, capsys: pytest.CaptureFixture[str]) -> None:
     following.begin()
     following.prints("one\n")

@@ -1,7 +1,7 @@
 """A watch of a task, through the API, with hands that do the work meanwhile."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import fakeredis
 import httpx
@@ -11,7 +11,7 @@ from flask import Flask
 from api.app import create_app
 from api.user import Permission, UserStore
 from cli.client import Refused, Unavailable
-from cli.interrupt import SIGNALS, StopAsked
+from cli.interrupt import StopAsked
 from cli.patience import PATIENCE_SECONDS
 from cli.snapshot import Snapshot
 from cli.task import TaskClient
@@ -160,15 +160,7 @@ def test_a_task_that_does_not_exist_ends_the_watch_at_once(bench: Bench) -> None
         bench.watch(4711)
 
 
-@pytest.fixture
-def _handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_handlers")
+@pytest.mark.usefixtures("kept_handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_the_task_running_and_says_how_to_come_back(
     bench: Bench, number: signal.Signals, capsys: pytest.CaptureFixture[str]

@@ -3,9 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from threading import Event
 
 import fakeredis
 import pytest
@@ -17,11 +16,12 @@ from dag.inquiry import Inquiries, Look
 from dag.lease import Leases, Run
 from dag.registry import HostRegistry
 from dag.store import Store
+from tests.played_host import PlayedHost
 from workers.action.registry import ACTIONS, UNDOS
 from workers.held import HeldRuns
 from workers.looker import Looker
 from workers.remote.error import AuthenticationFailed, ConnectionLost, HostUnreachable, RemoteError, RemoteTimeout
-from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.executor import Completed
 from workers.runner import Runner, Step, StepFailed
 
 AGENTD = {
@@ -46,29 +46,10 @@ def fails(error: Exception) -> Callable[[], Completed]:
     return run
 
 
-@dataclass
-class PlayedHost:
-    answer: Callable[[], Completed] = printed
-    scripts: list[str] = field(default_factory=list)
-
-    def run(
-        self,
-        host: Host,
-        script: str,
-        *,
-        run_as: str = "",
-        timeout_seconds: float,
-        cancelled: Event,
-        listener: Listener = UNHEARD,
-    ) -> Completed:
-        self.scripts.append(script)
-        return self.answer()
-
-
 class Bench:
     def __init__(self) -> None:
         self.redis = fakeredis.FakeRedis(decode_responses=True)
-        self.store, self.registry, self.host = Store(self.redis), HostRegistry(self.redis), PlayedHost()
+        self.store, self.registry, self.host = Store(self.redis), HostRegistry(self.redis), PlayedHost(printed)
         self.registry.create([Host(0, "10.0.0.1"), Host(0, "10.0.0.2", profile="nowhere")])
         self.inquiries = Inquiries(self.store)
         self.looker = Looker(self.inquiries, self.registry, self.host, look_seconds=10, keep_seconds=60)

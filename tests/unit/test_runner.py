@@ -3,9 +3,8 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Event
 from typing import Any
 
 import fakeredis
@@ -29,12 +28,13 @@ from dag.running_log import RunningLogs
 from dag.script import Scripts
 from dag.store import Store
 from dag.task import Scope
+from tests.played_host import PlayedHost
 from workers.action.registry import ACTIONS, UNDOS
 from workers.heartbeat import Heartbeat
 from workers.held import STUCK_SECONDS, HeldRuns
 from workers.live_log import LogSender
 from workers.remote.error import HostUnreachable, RemoteCancelled
-from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.executor import Completed
 from workers.remote.log import MOST_BYTES
 from workers.remote.settings import ssh_options
 from workers.run_log import RunLog
@@ -43,30 +43,6 @@ from workers.runner import Runner, Step, StepFailed
 LINE = '{"outcome":"%s","reason":"%s","answer":"","version":"v1","proxy":"","killed":[],"processes":[%s]}'
 PROCESS = '{"name":"ocp_agentd","pid":7,"age":60}'
 GOOD = f"seen\n\nMUSTER-RESULT {LINE % ('ok', '', PROCESS)}\n"
-
-
-@dataclass
-class PlayedHost:
-    """An executor that answers what it is told, and counts."""
-
-    answer: Callable[[], Completed] = lambda: Completed(0, GOOD, 0.1)
-    scripts: list[str] = field(default_factory=list)
-    cancelled: Event = field(default_factory=Event)
-    listener: Listener = UNHEARD
-
-    def run(
-        self,
-        host: Host,
-        script: str,
-        *,
-        run_as: str = "",
-        timeout_seconds: float,
-        cancelled: Event,
-        listener: Listener = UNHEARD,
-    ) -> Completed:
-        self.scripts.append(script)
-        self.cancelled, self.listener = cancelled, listener
-        return self.answer()
 
 
 class Bench:
@@ -78,7 +54,7 @@ class Bench:
         [host] = self.registry.create([Host(0, "10.0.0.1")])
         self.task = self.store.submit(BATCH_RESTART, [host.id], creator="c", executor="e", trace_id="cafe")
         self.leases = Leases(self.store, lease_seconds=15, retention_seconds=60)
-        self.host, self.held, self.waits = PlayedHost(), HeldRuns(15), list[float]()
+        self.host, self.held, self.waits = PlayedHost(lambda: Completed(0, GOOD, 0.1)), HeldRuns(15), list[float]()
         self.runner = Runner(
             self.leases, self.registry, self.host, ACTIONS, UNDOS, self.held, "worker-1", wait=self.waits.append
         )
