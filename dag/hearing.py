@@ -12,6 +12,9 @@ from dag.roster import Move, Worker
 
 # Between a message's arrival in a queue and its receipt lie milliseconds, a second where the machine is overloaded.
 DEAF_SECONDS = 6.0
+# Schedulers leave a worker the time to find it out first and replace its process: one whose shards they have
+# taken away has nothing to hear any more, and would stay as it is.
+OTHERS_DEAF_SECONDS = 9.0
 # Whoever was found deaf is looked at anew only then, unless it has received something meanwhile.
 SHUN_SECONDS = 30.0
 
@@ -26,8 +29,9 @@ class _Ear:
 class Hearing:
     """What is remembered of each worker from look to look; after a pause (the broker was away) it begins anew."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, seconds: float = DEAF_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        """Call deaf who has not heard for so many seconds."""
+        self._seconds, self._clock = seconds, clock
         self._ears: dict[str, _Ear] = {}
         self._told: dict[Move, float] = {}
         self._looked_at = 0.0
@@ -38,11 +42,11 @@ class Hearing:
         `waiting` is queue to the number of messages that stand in it, `orders` what workers are told and have not done.
         """
         now = self._clock()
-        if now - self._looked_at > DEAF_SECONDS / 2:
+        if now - self._looked_at > self._seconds / 2:
             self._ears, self._told = {}, {}
         self._looked_at = now
         self._told = {order: self._told.get(order, now) for order in orders}
-        unheeded = {order.worker for order, since in self._told.items() if now - since >= DEAF_SECONDS}
+        unheeded = {order.worker for order, since in self._told.items() if now - since >= self._seconds}
         self._ears = {worker.name: self._look(worker, waiting, worker.name in unheeded, now) for worker in workers}
         return {name for name, ear in self._ears.items() if now < ear.shunned_until}
 
@@ -53,6 +57,6 @@ class Hearing:
         if now >= ear.shunned_until:
             if not (worker.free > 0 and any(waiting.get(queue) for queue in worker.queues)):
                 ear.waits_since = now
-            if disobeys or now - ear.waits_since >= DEAF_SECONDS:
+            if disobeys or now - ear.waits_since >= self._seconds:
                 ear.shunned_until = now + SHUN_SECONDS
         return ear

@@ -17,7 +17,7 @@ from dag.catalogue import Catalogue
 from dag.dispatch import Entry, HandOut, ReadyStream, TaskInfo
 from dag.error import MusterError, StoreUnavailable, UnknownHosts
 from dag.graph import Graph
-from dag.hearing import Hearing
+from dag.hearing import OTHERS_DEAF_SECONDS, Hearing
 from dag.host import Host
 from dag.observer import Observer
 from dag.outage import Outage
@@ -156,7 +156,7 @@ class Scheduler:
         self._shunned: set[str] = set()
         self._stream = ReadyStream(store, name)
         self._hand = HandOut(store, retention_seconds=limits.retention_seconds)
-        self._hearing = Hearing()
+        self._hearing = Hearing(OTHERS_DEAF_SECONDS)
         self._chores = (
             Every(limits.sweep_seconds, self.sweep),
             Every(limits.sweep_seconds, store.admit_waiting),

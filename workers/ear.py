@@ -34,7 +34,7 @@ class Ear:
     ) -> None:
         self._lengths, self._describe, self._orders = lengths, describe, orders
         self._replace, self._clock = replace, clock
-        self._hearing = Hearing(clock)
+        self._hearing = Hearing(clock=clock)
         self._consumed_at = 0.0
         self._ceased = self._is_deaf = False
         self._looks = Repeat("ear", LOOK_SECONDS, self.look)

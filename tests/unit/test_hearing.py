@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dag.error import StoreUnavailable
-from dag.hearing import DEAF_SECONDS, SHUN_SECONDS, Hearing
+from dag.hearing import DEAF_SECONDS, OTHERS_DEAF_SECONDS, SHUN_SECONDS, Hearing
 from dag.roster import Move, Worker
 from workers.ear import Ear
 
@@ -135,6 +135,15 @@ def test_a_worker_that_hears_nothing_is_replaced(own: OwnEar) -> None:
     own.broker.waiting = 3
     assert own.look(int(DEAF_SECONDS) - 1) == 0
     assert own.look(1) == 1
+
+
+def test_a_scheduler_leaves_a_deaf_worker_its_shards_until_it_has_found_out_itself(own: OwnEar) -> None:
+    """Without shards it would have nothing to hear, and stay deaf. The scheduler has seen the messages earlier."""
+    scheduler = Hearing(OTHERS_DEAF_SECONDS, lambda: own.now)
+    while not own.replaced:
+        assert not scheduler.deaf([own.me], {QUEUE: 3})
+        own.look(1)
+        own.broker.waiting = 3
 
 
 def test_a_worker_that_does_not_do_what_it_is_told_is_replaced(own: OwnEar) -> None:
