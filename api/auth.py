@@ -9,7 +9,9 @@ from werkzeug.exceptions import Forbidden
 
 from api import browser, trail
 from api.access import Access
-from api.proof import Caller, by_password, by_session, identify
+from api.body import refuse_query
+from api.declaration import declaration_of
+from api.proof import Caller, NotSignedIn, by_password, identify
 from api.service import services
 from api.session import Session
 from api.user import Permission, User
@@ -21,13 +23,17 @@ View = Callable[P, Response]
 def require(permission: Permission | None = None) -> Callable[[View[P]], View[P]]:
     """Let a route answer only to users with the permission (None: to every user).
 
-    Strangers get 401, users who call too often 429, the others 403.
+    Strangers get 401, users who call too often 429, the others 403. A change that takes no query is refused with one.
     """
 
     def guard(route: View[P]) -> View[P]:
+        takes_query = declaration_of(route).query is not None
+
         @wraps(route)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
             enter(permission)
+            if not takes_query and request.method not in trail.READING:
+                refuse_query()
             return route(*args, **kwargs)
 
         guarded.__dict__["needs"] = permission
@@ -44,7 +50,11 @@ def recognise(route: View[P]) -> View[P]:
 
     @wraps(route)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-        return route(*args, **kwargs) if _is_known() else Response(status=204)
+        try:
+            enter(None)
+        except NotSignedIn:
+            return Response(status=204)
+        return route(*args, **kwargs)
 
     guarded.__dict__["needs"] = None
     guarded.__dict__["is_open"] = True
@@ -92,19 +102,6 @@ def _let_in(access: Access, found: Caller, permission: Permission | None) -> Non
     if permission and not g.caller.user.may(permission):
         raise Forbidden(f"This call needs the permission {permission}.")
     trail.begin()
-
-
-def _is_known() -> bool:
-    """Do what `enter` does, but return False where nobody has signed in."""
-    access = services().access
-    if request.headers.get("Authorization"):
-        enter(None)
-        return True
-    secret = browser.session_secret()
-    found = by_session(access, secret) if secret else None
-    if found:
-        _let_in(access, found, None)
-    return found is not None
 
 
 def is_guarded(view: Callable[..., object]) -> bool:

@@ -6,7 +6,7 @@ from flask import g, request
 from marshmallow import Schema
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from api.codec import NameTwice, parse
+from api.codec import NameTwice, parse, shorten
 from api.error import HostsNamed
 from api.schema.field import RequestSchema
 
@@ -31,13 +31,15 @@ def read(schema: Schema) -> Any:
     Raises:
         BadRequest: no body, no JSON, a name twice, or no object.
         RequestEntityTooLarge: more than `max_body_bytes`.
-        UnsupportedMediaType: a body that is not declared as JSON.
+        UnsupportedMediaType: a body that is not declared as JSON, or is compressed.
         ValidationError: the body breaks the schema.
 
     """
     body = body_bytes()
     if not body:
         raise BadRequest("The request body is missing.")
+    if coding := request.headers.get("Content-Encoding"):
+        raise UnsupportedMediaType(f"The body must be sent as it is, not with Content-Encoding: {shorten(coding)}.")
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be sent as Content-Type: application/json.")
     try:
@@ -64,6 +66,17 @@ def read_nothing() -> None:
     """
     if request.get_data(cache=True):
         read(Nothing())
+
+
+def refuse_query() -> None:
+    """Refuse any parameter of a change that takes none: a `dryRun` that nobody reads would delete hosts.
+
+    Raises:
+        ValidationError: there is one.
+
+    """
+    if request.args:
+        read_query(Nothing())
 
 
 def read_hosts(schema: Schema) -> list[int]:

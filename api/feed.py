@@ -21,10 +21,13 @@ from dag.store import Store
 
 log = structlog.get_logger()
 
+# People see no difference to less, and a thousand changes a second are four events for each who follows.
 PACE_SECONDS = 0.25
+# About 0.25 MB of JSON: so much is made at once, and sent to each who follows.
 NODES_AN_EVENT = 1000
 # A caller who is slower than that, a minute behind, begins anew.
 EVENTS_KEPT = 256
+# At most so late a follower looks whether the process or its own time ends; so often Redis is tried while it is away.
 WAIT_SECONDS = 1.0
 
 

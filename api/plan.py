@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flask import g
-
-from api import render
+from api import render, trail
 from api.auth import caller
 from api.envelope import server_name
 from api.fitness import Fitness, fitness
@@ -32,9 +30,9 @@ def planned(definition: Definition, host_ids: Sequence[int], view: View | None =
         UnknownHosts: some are not enrolled.
         StoreUnavailable: Redis is away.
     """
+    trail.note_dry_run()
     # A key that the call itself would refuse is refused here, too.
     claim()
-    g.is_dry_run = True
     seen, holds, fit = services().registry.sightings(host_ids), find_holds(services().store, host_ids), fitness()
     task = plan(definition, host_ids, held=holds)
     who = {"creator": caller().name, "executor": server_name()}

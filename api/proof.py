@@ -21,14 +21,18 @@ from api.signature import Message
 from api.user import User
 
 NEEDED = "Name and password (HTTP Basic), a token (Bearer) or a signature (OCP-ACCESS-KEY-HMACSHA1) is needed."
+ENDED = "You are signed out, or have been away for too long. Sign in again."
 WRONG = {
     "basic": "Name or password is wrong.",
     "bearer": "The token is wrong, expired or revoked.",
-    "session": "You are signed out, or have been away for too long. Sign in again.",
     "signature": "The signature is wrong, more than 15 minutes off or used before, or its access key holds no more.",
 }
 
 log = structlog.get_logger()
+
+
+class NotSignedIn(Unauthorized):
+    """Nothing is sent that proves anything: no Authorization, and no cookie, or that of a session that has ended."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,18 @@ class Caller:
 
 
 def identify(access: Access) -> Caller:
-    """Return who makes this call.
+    """Return who makes this call; an Authorization counts for more than a cookie.
 
     Raises:
-        Unauthorized: nobody known.
+        Unauthorized: nobody known; NotSignedIn where that is no failed login.
         TooManyAttempts: after failed logins from this address.
         ForeignCall: a change by a session's cookie that may be another site's doing.
 
     """
     kind, _, rest = request.headers.get("Authorization", "").partition(" ")
-    if not kind and (secret := browser.session_secret()):
-        kind, found = "session", by_session(access, secret)
-    elif kind == signature.SCHEME:
+    if not kind:
+        return _by_session(access, browser.session_secret())
+    if kind == signature.SCHEME:
         found = _by_signature(access, rest.strip())
     elif kind.lower() == "bearer":
         found = _by_token(access, rest.strip())
@@ -113,12 +117,13 @@ def _by_basic() -> Caller | None:
     return by_password(given.username or "", given.password or "") if given else None
 
 
-def by_session(access: Access, secret: str) -> Caller | None:
-    """Return the caller with this secret in its cookie, None where its session has ended; ForeignCall as `enter`."""
+def _by_session(access: Access, secret: str) -> Caller:
+    if not secret:
+        raise NotSignedIn(NEEDED)
     session = access.sessions.find(secret)
     user = access.users.find(session.user) if session else None
     if session is None or user is None or not session.is_of(user):
-        return None
+        raise NotSignedIn(ENDED)
     browser.require_csrf_token(session)
     if browser.is_by_user():
         access.sessions.touch(session)

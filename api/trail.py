@@ -3,6 +3,7 @@
 It is written before the change is made, and replaced when its result is known.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -26,6 +27,16 @@ log = structlog.get_logger()
 def note(**facts: Any) -> None:
     """Add to the entry of this call what its path does not tell: never a secret."""
     g.setdefault("noted", {}).update(facts)
+
+
+def note_hosts(ids: Sequence[int]) -> None:
+    """Add the hosts that this call has made or found to its entry: how many, and the first 100 of them."""
+    note(hostIds=list(ids[:MOST_NAMED]), hostCount=len(ids))
+
+
+def note_dry_run() -> None:
+    """Keep this call out of the log: whatever comes of it, it changes nothing."""
+    g.is_dry_run = True
 
 
 def begin() -> None:
@@ -90,5 +101,7 @@ def _action() -> str:
 
 def _details() -> dict[str, Any]:
     named = g.get("hosts_named")
-    hosts = {"hostIds": list(named.ids[:MOST_NAMED]), "hostCount": len(named.ids)} if named else {}
-    return {**hosts, **g.get("noted", {})}
+    if named:
+        note_hosts(named.ids)
+    noted: dict[str, Any] = g.get("noted", {})
+    return noted

@@ -15,11 +15,11 @@ from flower.options import options
 from flower.urls import settings as handler_settings
 from tornado.ioloop import IOLoop, PeriodicCallback
 
+from cli.connection import open_redis
 from cli.flower_page import HANDLERS
 from cli.flower_state import NodeState
 from cli.flower_store import LOOK_SECONDS, Reconciler
 from cli.port import require_free
-from cli.process import open_redis
 from config.address import reachable
 from config.settings import Settings
 from dag.roster import Roster

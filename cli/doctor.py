@@ -18,8 +18,8 @@ from cli.check.store import WHAT as REDIS
 from cli.check.store import check_store
 from cli.check.worker import check_profiles, check_schedulers, check_shards, check_workers
 from cli.client import ApiClient
+from cli.connection import open_redis
 from cli.error import CommandError
-from cli.process import open_redis
 from cli.table import print_table
 from config.settings import Settings
 from dag.error import StoreUnavailable

@@ -12,10 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 from prometheus_client import CollectorRegistry
-from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
-from redis.exceptions import ConnectionError as ConnectionLost
 from redis.retry import Retry
 
 from api.app import create_app
@@ -24,7 +21,8 @@ from api.user import IllegalUser, Role, UserExists, UserStore
 from api.webhook.deliverer import Deliverer
 from api.webhook.delivery import Deliveries
 from api.webhook.hook import Hooks
-from cli.error import CommandError, UsageError
+from cli.connection import connect, open_redis, require_version
+from cli.error import UsageError
 from cli.port import require_free
 from config.address import reachable
 from config.settings import ApiSettings, MetricsSettings, Settings
@@ -49,58 +47,9 @@ POLL_SECONDS = 0.5
 # A renewal that takes longer is tried again: the shortest lease is 2 s.
 HEARTBEAT_TIMEOUT_SECONDS = 1.0
 SHORTEST_SECRET_KEY = 32
-OLDEST_REDIS = 7
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
-
-
-def open_redis(settings: Settings) -> Redis:
-    """Return a client of the store; it is asked once, so that a wrong address is known at once.
-
-    Raises:
-        UsageError: the URL is none.
-        CommandError: Redis does not answer; the text names the server, without the password.
-
-    """
-    # A connection that was lost is opened anew; a server that keeps silent is not waited for twice.
-    redis = _client(settings, settings.redis.timeout_seconds, Retry(NoBackoff(), 1, (ConnectionLost,)))
-    try:
-        redis.ping()
-    except RedisError as error:
-        raise CommandError(f"{_what(error)} {server_of(redis)}. {_remedy(error)}") from None
-    return redis
-
-
-def _client(settings: Settings, seconds: float, retry: Retry) -> Redis:
-    try:
-        return Redis.from_url(
-            settings.redis.url,
-            decode_responses=True,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            retry=retry,
-        )
-    except ValueError:
-        # The reason would show parts of the URL, and that holds a password.
-        raise UsageError("redis.url (MUSTER_REDIS_URL) must be like redis://:password@host:6379/0.") from None
-
-
-def server_of(redis: Redis) -> str:
-    """Name the server of a client without its password."""
-    place = redis.connection_pool.connection_kwargs
-    return str(place["path"]) if "path" in place else f"{place.get('host')} port {place.get('port')}"
-
-
-def _what(error: RedisError) -> str:
-    refused = isinstance(error, AuthenticationError)
-    return "The password is refused by Redis at" if refused else "Redis does not answer at"
-
-
-def _remedy(error: RedisError) -> str:
-    if isinstance(error, AuthenticationError):
-        return "Set redis.url (MUSTER_REDIS_URL) with the right one."
-    return "Start it or set redis.url (MUSTER_REDIS_URL); `muster up` brings a server of its own."
 
 
 def run_api(settings: Settings) -> None:
@@ -234,13 +183,6 @@ def limits(settings: Settings) -> SchedulerLimits:
     )
 
 
-def _require_version(redis: Redis) -> None:
-    # An older one does not know BLMPOP (workers/transport.py). Valkey calls itself Redis 7.2 here.
-    version = str(redis.info("server")["redis_version"])
-    if int(version.partition(".")[0]) < OLDEST_REDIS:
-        raise CommandError(f"Workers need Redis {OLDEST_REDIS}.0 or later, or Valkey; {server_of(redis)} is {version}.")
-
-
 def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) -> None:
     """Run nodes until SIGTERM: what runs is finished, a second one gives it up.
 
@@ -252,9 +194,9 @@ def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) 
     from workers.remote.error import KeyFileError
 
     redis = open_redis(settings)
-    _require_version(redis)
+    require_version(redis)
     seconds = min(settings.redis.timeout_seconds, HEARTBEAT_TIMEOUT_SECONDS)
-    impatient = _client(settings, seconds, Retry(NoBackoff(), 1))
+    impatient = connect(settings, seconds, Retry(NoBackoff(), 1))
     try:
         process.run_worker(settings, redis, impatient, actions or ACTIONS)
     except KeyFileError as error:

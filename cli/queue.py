@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from cli.process import open_redis
+from cli.connection import open_redis
 from cli.table import print_table
 from config.settings import Settings
 from dag.roster import Roster, Worker

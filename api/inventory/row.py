@@ -1,5 +1,6 @@
 """What the readers of inventories give: hosts as rows of named fields with their places, and what is wrong there."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,11 +52,11 @@ class Rows:
     ignored: Sequence[str] = ()
 
 
+# No longer one, and no port or id needs it: int() refuses thousands of digits by an error of its own.
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
 NUMBERS = frozenset({"ssh_port", "credential_id"})
 
 
 def typed(name: str, text: str) -> Any:
     """Return the value of a field that a format gives as text: a number where one is wanted and it is one."""
-    # At most ten digits: more are no port and no id, and int() refuses thousands of them by an error of its own.
-    is_number = name in NUMBERS and text.isascii() and text.isdigit() and len(text) <= 10
-    return int(text) if is_number else text
+    return int(text) if name in NUMBERS and _WHOLE.fullmatch(text) else text

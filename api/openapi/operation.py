@@ -102,6 +102,9 @@ def errors(rule: Rule, view: View) -> Iterator[type[Exception]]:
         yield from (Unauthorized, TooManyAttempts, TooManyCalls, StoreUnavailable)
         if needed_by(view) or "GET" not in (rule.methods or ()):
             yield Forbidden
+        if "GET" not in (rule.methods or ()):
+            # A query that it does not take.
+            yield BadRequest
     if said.query:
         yield BadRequest
     if said.body:

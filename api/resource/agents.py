@@ -4,6 +4,7 @@ import time
 
 from flask import Blueprint, Response, g
 
+from api import trail
 from api.auth import caller, require
 from api.declaration import answers, knows_header, takes_hosts, takes_nothing, takes_query
 from api.envelope import server_name, success
@@ -87,6 +88,7 @@ def submit(definition: Definition, hosts: list[int]) -> int:
         traceparent=g.trace.parent,
         claim=claim(),
     )
+    trail.note(taskId=task_id)
     if services().spans.wants(g.trace):
         attributes: dict[str, Attribute] = {
             "muster.task": task_id,

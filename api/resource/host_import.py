@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api import render
+from api import render, trail
 from api.auth import require
 from api.declaration import answers, takes
 from api.envelope import success
@@ -32,10 +32,13 @@ ATTEMPTS = 5
 @takes(HostImport)
 def import_hosts(body: dict[str, Any]) -> Response:
     """Enrol those hosts of an inventory that are not yet, all or none, and answer with them and with the others."""
+    if body["dryRun"]:
+        trail.note_dry_run()
     defaults: dict[str, str] = {name: body[name] for name in ("profile", "zone", "user") if name in body}
     most = services().settings.api.max_hosts
     found = read_inventory(body["content"], body["format"], defaults, limit=most, fault_of=fitness().fault)
     created, skipped = _enrol(found.hosts, dry_run=body["dryRun"])
+    trail.note_hosts([host.id for host in created])
     shown = [render.host(host) | ({} if host.id else {"id": None}) for host in created]
     known = [
         {"id": host.id, "innerIpAddress": host.address, "sshPort": host.ssh_port, "name": host.name} for host in skipped

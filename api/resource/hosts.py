@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 from marshmallow import ValidationError
 
-from api import render
+from api import render, trail
 from api.auth import require
 from api.conditional import hosts_tag, unless_known
 from api.declaration import answers, takes, takes_hosts, takes_query
@@ -76,6 +76,7 @@ def batch_create(wanted: list[Host]) -> Response:
         )
     now = time.time_ns() // 1_000_000
     created = services().registry.create([replace(host, created_at=now) for host in wanted])
+    trail.note_hosts([host.id for host in created])
     return success({"contents": [render.host(host) for host in created]})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api import render, render_agent
+from api import render, render_agent, trail
 from api.auth import require
 from api.declaration import answers, knows_header, takes_nothing, takes_query
 from api.envelope import success
@@ -89,6 +89,8 @@ def _see(host_id: int) -> Sight:
 
 
 def _operate(host_id: int, process_id: int, operation: Callable[[str], Definition], *, dry_run: bool) -> Response:
+    if dry_run:
+        trail.note_dry_run()
     host, watch = services().registry.get(host_id), services().watch
     with watch.waiting():
         process = _find(watch.look(host), process_id)

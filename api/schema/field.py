@@ -27,7 +27,7 @@ OF_KINDS = {
     fields.String: "must be a string",
 }
 
-_DIGITS = re.compile(r"[0-9]{1,19}")
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
 LONGEST_NAME = 253
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 # The same for the OpenAPI document, where a label is at most as long as the whole name.
@@ -97,10 +97,10 @@ class Whole(fields.Field[int]):
 
 
 class QueryWhole(Whole):
-    """A whole number in a query: ASCII digits only."""
+    """A whole number in a query: ASCII digits (up to a hundred), and a minus."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> int:
-        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else value
         return super()._deserialize(number, attr, data, **kwargs)
 
 

@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from cli.check.finding import Finding, fine, odd, wrong
-from cli.process import server_of
+from cli.connection import server_of
 from dag.script import translated
 
 WHAT = "Redis"

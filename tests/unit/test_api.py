@@ -1,5 +1,6 @@
 """Restarts and tasks over the real store on fakeredis: answers, and refusals, which write nothing."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from io import BytesIO
@@ -148,6 +149,12 @@ def test_another_media_type_is_refused(api: SmallApi, kind: str | None) -> None:
     before = api.dump()
     refused(api.post(RESTART, {"hostIds": [1]}, content_type=kind), 415, 10001)
     assert api.dump() == before
+
+
+def test_a_compressed_body_is_refused_by_name(api: SmallApi) -> None:
+    body = gzip.compress(b'{"hostIds":[1]}')
+    error = refused(api.post(RESTART, body, headers={"Content-Encoding": "gzip"}), 415, 10001)
+    assert error["message"] == "The body must be sent as it is, not with Content-Encoding: gzip."
 
 
 def test_a_large_body_is_refused(api: SmallApi) -> None:

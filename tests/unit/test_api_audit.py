@@ -44,6 +44,25 @@ def test_a_change_tells_who_what_whence_and_how_it_ended(iam: Iam) -> None:
     }
 
 
+def test_a_change_tells_what_it_made(iam: Iam) -> None:
+    iam.data("POST", "/compute/hosts/batchCreate", {"hostBasicDataList": [{"innerIpAddress": "10.0.0.2"}]})
+    inventory = {"format": "csv", "content": "address\n10.0.0.2\n10.0.0.3\n10.0.0.4\n"}
+    iam.data("POST", "/compute/hosts/import", inventory)
+    iam.data("POST", "/compute/hosts/1/agent/stop")
+    assert [entry["details"] for entry in reversed(entries(iam))] == [
+        {"hostIds": [2], "hostCount": 1},
+        {"hostIds": [3, 4], "hostCount": 2},
+        {"taskId": 1},
+    ]
+
+
+def test_an_import_that_only_tells_has_no_entry(iam: Iam) -> None:
+    inventory = {"format": "csv", "content": "address\n10.0.0.2\n", "dryRun": True}
+    iam.data("POST", "/compute/hosts/import", inventory)
+    iam.refused(400, 10001, "POST", "/compute/hosts/import", {**inventory, "content": "address\n?\n"})
+    assert entries(iam) == []
+
+
 def test_refused_changes_count_and_reading_does_not(iam: Iam) -> None:
     iam.call("GET", "/iam/users")
     iam.call("GET", "/iam/users", user="viewer")

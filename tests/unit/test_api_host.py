@@ -152,6 +152,12 @@ size=2001 sort=user sort=id,up sort=name,id status=GONE status=GONE&status=NEW k
 label=rack label==r1 label=rack=r1&label=rack=r2"""
 
 
+def test_a_number_that_does_not_fit_is_told_why(api: SmallApi) -> None:
+    told = {"page=-1": "must be positive", "size=" + "9" * 25: "must be at most 2000", "page=1.0": "must be an integer"}
+    for query, fault in told.items():
+        assert refused(api.get(f"/compute/hosts?{query}"), 400, 10001)["subErrors"][0]["message"] == fault
+
+
 @pytest.mark.parametrize("query", NONSENSE.split())
 def test_a_page_that_makes_no_sense_is_refused(api: SmallApi, query: str) -> None:
     found = refused(api.get(f"/compute/hosts?{query}"), 400, 10001)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from api.auth import is_guarded, is_open, needed_by
+from api.declaration import declaration_of
 from api.user import Permission, Role, permissions_of
 from tests.iam import Iam, call, error_of
 
@@ -120,6 +121,16 @@ def test_every_route_of_the_contract_answers_with_and_without_the_prefix(iam: Ia
     found = routes(iam).keys()
     without = {(method, path) for method, path in found if not path.startswith("/api/v2")}
     assert {(m, plain(p)) for m, p in found - without} == without - UNPREFIXED
+
+
+def test_a_change_that_takes_no_query_is_refused_with_one(iam: Iam) -> None:
+    """Who adds `?dryRun=true` to what has no dry run must not lose hosts."""
+    for (method, path), endpoint in routes(iam).items():
+        view, needs = iam.app.view_functions[endpoint], MATRIX[method, plain(path)]
+        if method != "GET" and needs != WHO_SIGNS_IN and declaration_of(view).query is None:
+            answer = iam.call(method, path.replace("{id}", "1") + "?dryRun=true", {})
+            assert error_of(answer, 400, 10001)["target"] == "dryRun", (method, path)
+    assert iam.data("GET", "/compute/hosts/1")["name"] == "web-1"
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -185,6 +185,9 @@ def test_a_dry_run_on_a_process_looks_and_does_nothing(fleet: Iam, monkeypatch: 
 
 def test_a_dry_run_is_not_in_the_audit_log(fleet: Iam) -> None:
     fleet.data("POST", f"{RESTART}?dryRun=true", {"hostIds": [1]})
+    fleet.refused(404, 10002, "POST", f"{RESTART}?dryRun=true", {"hostIds": [99]})
+    fleet.refused(400, 10001, "POST", f"{RESTART}?dryRun=true", {"hostIds": [1]}, headers={"Idempotency-Key": "?"})
+    fleet.refused(404, 10002, "POST", "/compute/hosts/99/agent/processes/1/stop?dryRun=true")
     assert fleet.redis.xlen(AUDIT) == 0
     fleet.data("POST", RESTART, {"hostIds": [1]})
     assert fleet.redis.xlen(AUDIT) == 1

@@ -89,6 +89,11 @@ def test_csv_as_spreadsheets_write_it() -> None:
     assert (host.address, host.name) == ("10.0.0.1", "a, b")
 
 
+def test_an_id_may_have_all_its_digits() -> None:
+    [host] = read(f"address,credential_id\na,{2**63 - 1}\n", "csv").hosts
+    assert host.credential_id == 2**63 - 1
+
+
 def test_defaults_fill_what_a_host_does_not_name() -> None:
     found = read([{"address": "a", "zone": "east"}, {"address": "B"}], "json", zone="west", user="ops").hosts
     assert [(host.address, host.zone, host.user) for host in found] == [("a", "east", "ops"), ("b", "west", "ops")]
@@ -259,6 +264,8 @@ BAD = [
     ("csv", "address,ssh_port\n10.0.0.1,ssh\n", "line 2, ssh_port: must be an integer"),
     ("csv", "address,ssh_port\n10.0.0.1,99999\n", "line 2, ssh_port: must be at most 65535"),
     ("csv", "address,ssh_port\n10.0.0.1," + "9" * 5000, "line 2, ssh_port: must be an integer"),
+    ("csv", "address,ssh_port\n10.0.0.1,-1", "line 2, ssh_port: must be positive"),
+    ("csv", f"address,credential_id\n10.0.0.1,{2**63}", f"line 2, credential_id: must be at most {2**63 - 1}"),
     ("csv", "address,home\n10.0.0.1,/opt\n", "line 2, home: is no field of a host"),
     ("csv", "address,address\na,b\n", "line 1, address: is the name of two columns"),
     ("csv", "name\nweb\n", "line 2, address: is required"),
