@@ -5,7 +5,7 @@ from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter
 
-from api import call, envelope, error, trail
+from api import call, envelope, error, trail, unreadable
 from api.codec import OrjsonProvider
 from api.conditional import CACHED, PUBLIC, UNCHANGING
 from api.resource.access_keys import access_keys
@@ -77,6 +77,7 @@ def create_app(
     app.config.update(COMPRESSION)
     app.extensions[NAME] = open_services(store, registry, users, settings, metrics or CallMetrics(), spans)
     app.before_request(envelope.open_call)
+    app.before_request(unreadable.refuse)
     # The last one, for Flask calls them from the end: it sees the answer as it is sent.
     app.after_request(call.record)
     app.after_request(_guard_answer)

@@ -3,11 +3,12 @@
 from typing import Any
 
 from flask import g, request
-from marshmallow import Schema
+from gunicorn.http.errors import ParseException
+from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from api.codec import NameTwice, parse, shorten
-from api.error import HostsNamed
+from api.error import HostsNamed, InvalidRequest
 from api.schema.field import RequestSchema
 
 
@@ -15,10 +16,14 @@ def body_bytes() -> bytes:
     """Return the body as it was sent; a second call returns it again.
 
     Raises:
+        BadRequest: it is sent in chunks that are none.
         RequestEntityTooLarge: more than `max_body_bytes`.
 
     """
-    body = request.get_data()
+    try:
+        body = request.get_data()
+    except ParseException:
+        raise BadRequest("The request body is not chunked as HTTP/1.1 has it.") from None
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
         # Werkzeug cuts a chunked body off at the limit without a word.
         raise RequestEntityTooLarge
@@ -64,7 +69,7 @@ def read_nothing() -> None:
         what `read` raises.
 
     """
-    if request.get_data(cache=True):
+    if body_bytes():
         read(Nothing())
 
 
@@ -101,5 +106,9 @@ def read_query(schema: Schema) -> Any:
         ValidationError: the query breaks the schema.
 
     """
-    given = request.args.to_dict(flat=False)
-    return schema.load({name: values[0] if len(values) == 1 else values for name, values in given.items()})
+    given = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+    once = {field.data_key or name for name, field in schema.fields.items() if not getattr(field, "may_repeat", False)}
+    twice = {name: ["must be given once"] for name, value in given.items() if name in once and isinstance(value, list)}
+    if twice:
+        raise InvalidRequest(ValidationError(twice), given, type(schema).__name__)
+    return schema.load(given)

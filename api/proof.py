@@ -113,7 +113,11 @@ def check_password(name: str, password: str) -> User | None:
 
 
 def _by_basic() -> Caller | None:
-    given = request.authorization
+    try:
+        given = request.authorization
+    except ValueError:
+        # Werkzeug's, for anything but ASCII in it.
+        return None
     return by_password(given.username or "", given.password or "") if given else None
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from api import unreadable
 
 GRACEFUL_SECONDS = 3
 OPTIONS = {
@@ -17,6 +20,9 @@ OPTIONS = {
     "workers": 1,
     "graceful_timeout": GRACEFUL_SECONDS,
     "keepalive": 5,
+    "limit_request_line": unreadable.LINE_BYTES,
+    "limit_request_field_size": unreadable.HEADER_BYTES,
+    "limit_request_fields": unreadable.MOST_HEADERS,
     "errorlog": "-",
     "accesslog": None,
     "loglevel": "warning",
@@ -76,6 +82,15 @@ class LimitedWorker(ThreadWorker):
             with self._limits_lock:
                 del self._limits[conn]
             _time_left.limit = None
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what can't be read as HTTP, and close the connection."""
+        # What the app itself has answered so is its own mistake.
+        if not isinstance(exc, ParseException) or isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName):
+            super().handle_error(req, client, addr, exc)
+            return
+        with suppress(OSError):
+            client.sendall(unreadable.answer(self.wsgi, exc, addr[0] if addr else ""))
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop (SIGTERM): finish what runs; streams end by themselves."""

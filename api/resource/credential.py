@@ -73,4 +73,4 @@ def _refuse_more_than(owner: User, wish: Wish) -> None:
     missing = with_implied(wish.permissions or ()) - owner.permissions
     if missing:
         text = f"must be permissions that {owner.name} has, unlike {', '.join(sorted(missing))}"
-        raise ValidationError({"permissions": [text]}, data={})
+        raise ValidationError({"permissions": [text]}, data={"permissions": list(wish.permissions or ())})

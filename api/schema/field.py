@@ -3,7 +3,6 @@
 Each field of our own says in `json_schema` what it takes, for the OpenAPI document.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,10 +27,6 @@ OF_KINDS = {
 }
 
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
-LONGEST_NAME = 253
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-# The same for the OpenAPI document, where a label is at most as long as the whole name.
-_HOST_NAME = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$"
 
 
 class WordedSchema(Schema):
@@ -157,6 +152,8 @@ class Flag(fields.Boolean):
 class Words(fields.Field[tuple[str, ...]]):
     """In a query: a comma list of some of these words, or the name given more than once."""
 
+    may_repeat = True
+
     def __init__(self, known: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._known = known
@@ -219,28 +216,3 @@ class TextMap(fields.Field[dict[str, str]]):
         value = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": Printable.pattern}
         names = {"pattern": f"^{self._NAME.pattern}$"}
         return {"type": "object", "maxProperties": MOST_PAIRS, "propertyNames": names, "additionalProperties": value}
-
-
-class Address(fields.Field[str]):
-    """An IPv4 or IPv6 address or a host name, given back in its one canonical spelling."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Sent, **kwargs: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError("must be a string")
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError:
-            return self._host_name(value)
-
-    @staticmethod
-    def _host_name(value: str) -> str:
-        labels = value.split(".")
-        # A last label of digits is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
-        if len(value) > LONGEST_NAME or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-            raise ValidationError("must be an IPv4 or IPv6 address or a host name")
-        return value.lower()
-
-    def json_schema(self) -> JsonSchema:
-        """Return what this field takes."""
-        kinds: list[JsonSchema] = [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": _HOST_NAME}]
-        return {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "anyOf": kinds}

@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from marshmallow import ValidationError, fields, post_load, validate
 
+from api.schema.address import Address
 from api.schema.field import (
     LARGEST_ID,
-    Address,
     Example,
     JsonSchema,
     RequestSchema,
@@ -135,6 +135,8 @@ def _refuse_doubles(hosts: list[Host]) -> None:
 
 class Labels(fields.Field[dict[str, str]]):
     """A label as NAME=VALUE, or the name given more than once: a host has all of them."""
+
+    may_repeat = True
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         wanted: dict[str, str] = {}

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from marshmallow import fields, post_load, validate
 
+from api.schema.address import Address
 from api.schema.field import (
     LARGEST_ID,
-    Address,
     Example,
     Flag,
     RequestSchema,

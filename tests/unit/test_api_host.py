@@ -67,6 +67,10 @@ ONE = [{"innerIpAddress": "10.9.0.1"}]
         ({"hostBasicDataList": [{}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": [{"innerIpAddress": "10.0.0.999"}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": [{"innerIpAddress": "-oProxy=x"}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": [{"innerIpAddress": "fe80::1%eth0\nroot"}]}, "hostBasicDataList[0].innerIpAddress"),
+        ({"hostBasicDataList": [{"innerIpAddress": "fe80::1%$(x)"}]}, "hostBasicDataList[0].innerIpAddress"),
+        # The first host's, in another spelling.
+        ({"hostBasicDataList": [{"innerIpAddress": "::ffff:10.0.0.1"}]}, "hostBasicDataList"),
         ({"hostBasicDataList": [{"innerIpAddress": 7}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": ONE * 2}, "hostBasicDataList[1].innerIpAddress"),
         ({"hostBasicDataList": ONE * (LIMIT + 1)}, "hostBasicDataList"),
@@ -92,6 +96,11 @@ def test_a_host_that_makes_no_sense_is_refused(api: SmallApi, body: Any, field: 
     found = refused(api.post(CREATE, body), 400, 10001)
     assert field in {sub["field"] for sub in found["subErrors"]}
     assert api.dump() == before
+
+
+def test_a_link_local_address_names_its_interface(api: SmallApi) -> None:
+    found = json.loads(api.post(CREATE, {"hostBasicDataList": [{"innerIpAddress": "FE80::1%eth0.7"}]}).data)
+    assert found["data"]["contents"][0]["innerIpAddress"] == "fe80::1%eth0.7"
 
 
 def test_hosts_are_forgotten_all_or_none(api: SmallApi) -> None:
@@ -153,7 +162,13 @@ label=rack label==r1 label=rack=r1&label=rack=r2"""
 
 
 def test_a_number_that_does_not_fit_is_told_why(api: SmallApi) -> None:
-    told = {"page=-1": "must be positive", "size=" + "9" * 25: "must be at most 2000", "page=1.0": "must be an integer"}
+    told = {
+        "page=1&page=1": "must be given once",
+        "sort=id&sort=id": "must be given once",
+        "page=-1": "must be positive",
+        "size=" + "9" * 25: "must be at most 2000",
+        "page=1.0": "must be an integer",
+    }
     for query, fault in told.items():
         assert refused(api.get(f"/compute/hosts?{query}"), 400, 10001)["subErrors"][0]["message"] == fault
 

@@ -1,5 +1,6 @@
 """The API served by gunicorn: it answers, leaves nothing behind, goes when told to, and ends what takes too long."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -121,6 +123,45 @@ def test_a_request_that_takes_too_long_loses_its_connection_and_frees_its_thread
         while part := client.recv(1 << 20):
             read += len(part)
         assert read < 50_000_000
+
+
+HEAD = b"POST /compute/hosts/batchDelete HTTP/1.1\r\nAuthorization: Basic YWRtaW46b3BlbiBzZXNhbWU=\r\nHost: x\r\n"
+CHUNKED = HEAD + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+NO_HTTP = [
+    (b"Authorization Basic secret\r\n\r\n", 400, 10001, "The request can't be read as HTTP/1.1."),
+    (
+        b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n",
+        414,
+        10001,
+        "The first line of the request is longer than 4094 bytes.",
+    ),
+    (
+        HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n",
+        431,
+        10001,
+        "The request has more than 100 headers, or one that is longer",
+    ),
+    (HEAD + b"Expect: much\r\n\r\n", 417, 10001, "Only Expect: 100-continue is understood."),
+    (HEAD + b"Transfer-Encoding: br\r\n\r\n", 501, 10010, "Only Transfer-Encoding: chunked is understood."),
+    (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400, 10001, "The request body is not chunked as HTTP/1.1 has it."),
+    (CHUNKED + b"1\r\n{}\r\n0\r\n\r\n", 400, 10001, "The request body is not chunked as HTTP/1.1 has it."),
+]
+
+
+def test_what_is_no_http_is_answered_in_the_envelope_and_not_logged_as_it_came(tmp_path: Path) -> None:
+    with serving(tmp_path, limit=60) as (process, port):
+        for sent, status, code, message in NO_HTTP:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(sent)
+                answer = HTTPResponse(client)
+                answer.begin()
+                error = json.loads(answer.read())["error"]
+                assert (answer.status, error["code"]) == (status, code), sent
+                assert error["message"].startswith(message)
+                assert client.recv(1) == b"", "the connection stays open"
+        process.terminate()
+        assert process.stderr is not None
+        assert b"secret" not in process.stderr.read()
 
 
 def test_a_stream_has_more_time_at_each_event(tmp_path: Path) -> None:
