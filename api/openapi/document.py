@@ -20,8 +20,9 @@ ABOUT = f"""Muster restarts the agents of whole fleets. It speaks OCP's contract
 
 Each path is also served without `{PREFIX}`. Every answer has the envelope of the contract (`data` or `error`,
 `duration`, `server`, `status`, `successful`, `timestamp`, `traceId`); so have those to paths that do not exist (404,
-code 10002) and to methods that a path does not take (405, code 10001, with `Allow`). JSON bodies are sent as
-`application/json`; a field that is not known here is refused.
+code 10002), to methods that a path does not take (405, code 10001, with `Allow`) and to what can't be read as HTTP
+(400, 414, 417, 431, 501). JSON bodies are sent as `application/json` and not compressed. A field that is not known here
+is refused; so is any parameter of a change that has none.
 
 An operation's `x-permission` is the permission that it needs; null: any user may call it. Codes of errors:
 

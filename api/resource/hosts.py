@@ -15,6 +15,7 @@ from api.envelope import success
 from api.error import InvalidRequest
 from api.fitness import fitness
 from api.schema.answer import list_of, page_of
+from api.schema.answer_host import EnrolledHost
 from api.schema.answer_host import Host as HostAnswer
 from api.schema.host import HostCreation, HostPage
 from api.schema.host_id import HostIdDeletion
@@ -65,7 +66,7 @@ def delete_host(host_id: int) -> Response:
 
 @hosts.post("/compute/hosts/batchCreate")
 @require(Permission.HOST_MANAGER)
-@answers(list_of(HostAnswer), raises=(DuplicateHost,))
+@answers(list_of(EnrolledHost), raises=(DuplicateHost,))
 @takes(HostCreation)
 def batch_create(wanted: list[Host]) -> Response:
     """Enrol all hosts named or none, and answer with them."""

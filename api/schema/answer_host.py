@@ -17,8 +17,8 @@ class Host(AnswerSchema):
     name = string("Its name, or its address.")
     alias = string("Another name.")
     description = string("Anything worth knowing.")
-    operatingSystem = string("As a worker saw it.")
-    architecture = string("As a worker saw it.")
+    operatingSystem = string("Always empty.")
+    architecture = string("Always empty.")
     innerIpAddress = string("Its address or host name.")
     sshPort = Whole(*PORT, metadata=documented("Where its SSH server listens."))
     kind = string("The contract's word for the kind of machine.")
@@ -44,8 +44,8 @@ class Host(AnswerSchema):
         "name": "web-1",
         "alias": "",
         "description": "",
-        "operatingSystem": "Linux",
-        "architecture": "x86_64",
+        "operatingSystem": "",
+        "architecture": "",
         "innerIpAddress": "10.0.0.1",
         "sshPort": 22,
         "kind": "DEDICATED_PHYSICAL_MACHINE",
@@ -68,12 +68,26 @@ class Host(AnswerSchema):
     }
 
 
-class ImportedHost(Host):
+class EnrolledHost(Host):
+    """A host that was enrolled just now: nobody has seen it yet."""
+
+    example: ClassVar[Example] = {
+        **Host.example,
+        "id": 4,
+        "name": "web-11",
+        "innerIpAddress": "10.0.0.11",
+        "status": "NEW",
+        "agentStatus": "UNKNOWN",
+        "agentVersion": "",
+        "lastSeenTime": None,
+        "lastTaskId": 0,
+    }
+
+
+class ImportedHost(EnrolledHost):
     """A host of an inventory that was enrolled now; its id is null where that was only tried."""
 
     id = Whole(1, 2**63 - 1, allow_none=True, metadata=documented("The host's id; null: a dry run."))
-
-    example: ClassVar[Example] = {**Host.example, "id": 4, "name": "web-11", "innerIpAddress": "10.0.0.11"}
 
 
 class SkippedHost(AnswerSchema):

@@ -16,7 +16,7 @@ TOKEN_DAYS, MOST_DAYS = 90, 3650
 class CredentialCreation(RequestSchema):
     """A new access key: a name, and what it may do and until when; without, all that its owner may, and ever.
 
-    `user` names another owner than the caller, which needs SYSTEM_MANAGER. The loaded body has `user` and `wish`.
+    `user` names another owner than the caller, which needs SYSTEM_MANAGER.
     """
 
     name = text(longest=64, required=True, metadata=documented("What it is for, in words of one's own."))

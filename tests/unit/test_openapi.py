@@ -254,6 +254,17 @@ def test_the_example_of_a_part_of_a_task_is_like_the_answer(query: str, at: int)
     assert shape(json.loads(answer.data)) == shape(example)
 
 
+@pytest.mark.parametrize("operation_id", ["batchCreate", "importHosts"])
+def test_the_example_of_a_host_that_is_enrolled_shows_what_is_known_of_it(operation_id: str) -> None:
+    path, _, operation = OPERATIONS[operation_id]
+    body = operation["requestBody"]["content"]["application/json"]["example"]
+    [example] = examples_of(operation["responses"]["200"]["content"]["application/json"])
+    answer = json.loads(World(operation_id).app.test_client().post(path, json=body, auth=ADMIN).data)
+    shown, made = example["data"]["contents"][0], answer["data"]["contents"][0]
+    for name in ("status", "agentStatus", "agentVersion", "lastSeenTime", "operatingSystem", "architecture", "idcName"):
+        assert shown[name] == made[name], name
+
+
 def test_path_examples_are_named_as_the_paths_are() -> None:
     named = {name for path, _, _ in OPERATIONS.values() for name in re.findall("{([^}]+)}", path)}
     assert named == {camel_case(name) for name in PATH}
