@@ -90,7 +90,8 @@ def _doubles(hosts: list[Host], rows: Any) -> Iterator[Fault]:
         before = first.setdefault((host.address, host.ssh_port), at)
         if before != at:
             where = rows[before].where
-            yield Fault(row.where, "address", f"{host.address} port {host.ssh_port} is named before, at {where}")
+            text = f"{host.address} port {host.ssh_port} is named before, at {where}"
+            yield Fault(row.where, "address", text, host.address)
 
 
 def _unfit(hosts: list[Host], rows: Any, fault_of: Callable[[Host], str]) -> Iterator[Fault]:

@@ -21,14 +21,16 @@ def read_table(text: str) -> Rows:
 
 def _rows(reader: "csv.DictReader[str]") -> Iterator[Row]:
     names = [name.strip() for name in reader.fieldnames or ()]
-    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    twice = next((name for at, name in enumerate(names) if name and name in names[:at]), None)
     if twice is not None:
         raise InventoryError([Fault("line 1", twice, "is the name of two columns")])
+    # Spreadsheets leave empty columns at the end; what stands in one has a place to be named by.
+    reader.fieldnames = [name or f"column {number}" for number, name in enumerate(names, 1)]
     for row in reader:
         where = f"line {reader.line_num}"
         if None in row or None in row.values():
             raise InventoryError([Fault(where, "", "has another number of columns than the header")])
-        yield Row(where, _unfold({name.strip(): value.strip() for name, value in row.items()}))
+        yield Row(where, _unfold({name: value.strip() for name, value in row.items()}))
 
 
 def _unfold(row: dict[str, str]) -> dict[str, Any]:

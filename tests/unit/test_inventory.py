@@ -85,7 +85,7 @@ def test_lists_of_hosts(form: str, content: Any) -> None:
 
 
 def test_csv_as_spreadsheets_write_it() -> None:
-    [host] = read('\ufeffaddress, name\r\n10.0.0.1,"a, b"\r\n', "csv").hosts
+    [host] = read('\ufeffaddress, name,,\r\n10.0.0.1,"a, b",,\r\n', "csv").hosts
     assert (host.address, host.name) == ("10.0.0.1", "a, b")
 
 
@@ -268,6 +268,7 @@ BAD = [
     ("csv", f"address,credential_id\n10.0.0.1,{2**63}", f"line 2, credential_id: must be at most {2**63 - 1}"),
     ("csv", "address,home\n10.0.0.1,/opt\n", "line 2, home: is no field of a host"),
     ("csv", "address,address\na,b\n", "line 1, address: is the name of two columns"),
+    ("csv", "address,,\n10.0.0.1,x,\n", "line 2, column 2: is no field of a host"),
     ("csv", "name\nweb\n", "line 2, address: is required"),
     ("csv", 'address\n"10.0.0.1\n', "unexpected end of data"),
     ("csv", "address\n", "names no hosts"),
