@@ -117,7 +117,7 @@ def test_fields_choose_among_those_of_the_answer(api: Api) -> None:
         ("view=summary&fields=subtasks", "fields", "'subtasks'"),
         ("fields=" + 300 * "x", "fields", "xxx...'"),
         ("view=all", "view", "must be summary"),
-        ("view=summary&view=summary", "view", "string"),
+        ("view=summary&view=summary", "view", "must be given once"),
     ],
 )
 def test_a_view_that_there_is_not_is_refused_by_name(api: Api, query: str, field: str, named: str) -> None:
