@@ -196,7 +196,10 @@ def skip_subtask(task_id: int, subtask_id: int) -> Response:
 @answers(raises=SUBTASK_ERRORS)
 @takes_nothing
 def cancel_subtask(task_id: int, subtask_id: int) -> Response:
-    """End one RUNNING subtask: it is CANCELING until its worker has ended what runs on the host, then FAILED."""
+    """End one RUNNING subtask: it is CANCELING until its worker has heard of it and cut it off, then FAILED.
+
+    What it ran on the host ends within a second after that; the next step there waits for it.
+    """
     _operations().cancel(task_id, subtask_id, user=caller().name)
     _tell("subtask cancelled", task_id, subtask_id)
     return success()
