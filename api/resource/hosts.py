@@ -1,6 +1,7 @@
 """The hosts of the fleet: `/compute/hosts`."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +77,11 @@ def batch_create(wanted: list[Host]) -> Response:
             ValidationError({"profile": [fault]}), {"profile": wanted[0].profile}, HostCreation.__name__
         )
     now = time.time_ns() // 1_000_000
-    created = services().registry.create([replace(host, created_at=now) for host in wanted])
+    try:
+        created = services().registry.create([replace(host, created_at=now) for host in wanted])
+    except DuplicateHost:
+        _refuse_enrolled(wanted)
+        raise
     trail.note_hosts([host.id for host in created])
     return success({"contents": [render.host(host) for host in created]})
 
@@ -89,3 +94,16 @@ def batch_delete(ids: list[int]) -> Response:
     """Forget all hosts named or none."""
     services().registry.delete(ids)
     return success()
+
+
+def _refuse_enrolled(wanted: Sequence[Host]) -> None:
+    """Raise InvalidRequest with the places of those that are enrolled; none may be any more."""
+    known = services().registry.known([(host.address, host.ssh_port) for host in wanted])
+    faults = {
+        at: {"innerIpAddress": [f"is enrolled already, as host {known[place]} at port {host.ssh_port}"]}
+        for at, host in enumerate(wanted)
+        if (place := (host.address, host.ssh_port)) in known
+    }
+    if faults:
+        sent = {"hostBasicDataList": [{"innerIpAddress": host.address} for host in wanted]}
+        raise InvalidRequest(ValidationError({"hostBasicDataList": faults}), sent, HostCreation.__name__)

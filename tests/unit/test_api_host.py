@@ -70,12 +70,12 @@ ONE = [{"innerIpAddress": "10.9.0.1"}]
         ({"hostBasicDataList": [{"innerIpAddress": "fe80::1%eth0\nroot"}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": [{"innerIpAddress": "fe80::1%$(x)"}]}, "hostBasicDataList[0].innerIpAddress"),
         # The first host's, in another spelling.
-        ({"hostBasicDataList": [{"innerIpAddress": "::ffff:10.0.0.1"}]}, "hostBasicDataList"),
+        ({"hostBasicDataList": [{"innerIpAddress": "::ffff:10.0.0.1"}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": [{"innerIpAddress": 7}]}, "hostBasicDataList[0].innerIpAddress"),
         ({"hostBasicDataList": ONE * 2}, "hostBasicDataList[1].innerIpAddress"),
         ({"hostBasicDataList": ONE * (LIMIT + 1)}, "hostBasicDataList"),
         ({"hostBasicDataList": [{"innerIpAddress": "a", "port": 1}]}, "hostBasicDataList[0].port"),
-        ({"hostBasicDataList": [{"innerIpAddress": "10.0.0.1"}]}, "hostBasicDataList"),
+        ({"hostBasicDataList": [*ONE, {"innerIpAddress": "10.0.0.1"}]}, "hostBasicDataList[1].innerIpAddress"),
         ({"hostBasicDataList": ONE, "sshPort": 0}, "sshPort"),
         ({"hostBasicDataList": ONE, "sshPort": 65536}, "sshPort"),
         ({"hostBasicDataList": ONE, "sshPort": "22"}, "sshPort"),
@@ -96,6 +96,15 @@ def test_a_host_that_makes_no_sense_is_refused(api: SmallApi, body: Any, field: 
     found = refused(api.post(CREATE, body), 400, 10001)
     assert field in {sub["field"] for sub in found["subErrors"]}
     assert api.dump() == before
+
+
+def test_all_that_are_enrolled_already_are_named(api: SmallApi) -> None:
+    entries = [{"innerIpAddress": f"10.0.0.{n}"} for n in (2, 9, 3)]
+    found = refused(api.post(CREATE, {"hostBasicDataList": entries}), 400, 10001)
+    assert [(sub["field"], sub["rejectedValue"], sub["message"]) for sub in found["subErrors"]] == [
+        ("hostBasicDataList[0].innerIpAddress", "10.0.0.2", "is enrolled already, as host 2 at port 22"),
+        ("hostBasicDataList[2].innerIpAddress", "10.0.0.3", "is enrolled already, as host 3 at port 22"),
+    ]
 
 
 def test_a_link_local_address_names_its_interface(api: SmallApi) -> None:
