@@ -13,6 +13,7 @@ if is_outdone; then end fenced "a newer run has been here"; fi
 heard=$up
 # By exec: redirected otherwise, a shell keeps copies of what it is to come back to, and with them the channel.
 (exec <&7 7<&- >/dev/null 2>&1; hear) &
+hearing=$!
 exec 9>"$base.lock"
 (exec 7<&-; watch_over) &
 watch=$!

@@ -7,6 +7,8 @@
 locale=${LC_ALL-} had_locale=${LC_ALL+yes}
 export LC_ALL=C
 exec 7<&0 </dev/null 2>&1
+# This process: the script may be a subshell of a shell ($$) that goes on once it has ended with 0.
+read -r me rest </proc/self/stat
 nl='
 '
 
@@ -50,7 +52,11 @@ end() {
   # The record first: once the result is out, the worker may close the channel, and a script that writes to it then ends.
   [ -z "$locked" ] || journal end "$token" "$1"
   result "$1" "$2"
-  [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
+  if [ -n "$watch" ]; then
+    kill -KILL "$watch" "$hearing"
+    # What hears the worker must not take what it sends next.
+    wait "$watch" "$hearing"
+  fi 2>/dev/null
   forget
   exit 0
 }
@@ -312,7 +318,7 @@ below() {
 end_everything() {
   printf '%s\n' "$token" >"$base.over"
   ended=$(below $$ "$1")
-  kill -s KILL $$
+  kill -s KILL "$me" $$ 2>/dev/null
   for _ in 1 2 3; do
     ended=$(below "$ended" "$1")
     [ -n "$ended" ] || return
@@ -380,4 +386,4 @@ watch_over() {
 }
 
 # An environment must not fill these in.
-answer='' version='' proxy='' killed='' processes='' listed='' watch='' outcome='' locked='' base='' unwritten='' starts='' kept=''
+answer='' version='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
