@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from dag.host import Host
-from workers.action.action import ActionRequest, ActionResult
+from workers.action.action import LIBRARY, ActionRequest, ActionResult
 from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile
 from workers.remote.session import Completed
-from workers.remote.shell import Mark, Shell
+from workers.remote.shell import Mark, command
 
 SHELLS = ["dash", "bash"]
 _numbers = itertools.count(1)
@@ -87,7 +87,7 @@ class Agent:
         )
         assert process.stdin is not None
         self._marks[process.pid] = mark = Mark("MUSTER-END")
-        process.stdin.write(Shell.text(script, mark))
+        process.stdin.write(LIBRARY.encode() + command(script, mark))
         process.stdin.flush()
         return process
 

@@ -10,7 +10,7 @@ from paramiko import Channel
 from dag.host import Host
 from workers.remote.error import ConnectionLost
 from workers.remote.session import Session
-from workers.remote.shell import Mark
+from workers.remote.shell import Mark, Shell
 
 
 class ClosedByHost:
@@ -47,7 +47,7 @@ class ClosedByHost:
 
 
 def session(channel: ClosedByHost) -> Session:
-    return Session(cast(Channel, channel), Host(1, "10.0.0.1"), time.monotonic() + 10, threading.Event())
+    return Session(Shell(cast(Channel, channel)), Host(1, "10.0.0.1"), time.monotonic() + 10, threading.Event())
 
 
 @pytest.mark.parametrize("takes", [0, 1])

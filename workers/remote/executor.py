@@ -21,12 +21,18 @@ OUTCOMES = {ConnectionLost: "connection_lost", RemoteTimeout: "timeout", RemoteC
 
 
 class Executor:
-    """Runs scripts over kept connections; used by all threads of a worker."""
+    """Runs scripts over kept connections; used by all threads of a worker. `library` is what all of them may call."""
 
-    def __init__(self, options: SshOptions, metrics: WorkerMetrics | None = None, spans: Spans = NO_SPANS) -> None:
+    def __init__(
+        self,
+        options: SshOptions,
+        metrics: WorkerMetrics | None = None,
+        spans: Spans = NO_SPANS,
+        library: str = "",
+    ) -> None:
         self._user, self._channel_seconds, self._spans = options.user, options.channel_timeout_seconds, spans
         self._metrics = metrics or WorkerMetrics()
-        self._pool = Pool(options, Login(options), self._metrics)
+        self._pool = Pool(options, Login(options), self._metrics, library)
 
     def run(
         self,
@@ -56,7 +62,7 @@ class Executor:
                 shell = self._shell(link, other, host, kept)
                 if shell:
                     listener.connected()
-                    session = Session(shell.channel, host, ends_at, cancelled, listener)
+                    session = Session(shell, host, ends_at, cancelled, listener)
                     done = self._measured(session, script, host)
                     if session.is_reusable:
                         link.keep(shell)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from paramiko import Channel
 from paramiko.ssh_exception import SSHException
 
 from dag.host import Host
@@ -63,9 +62,10 @@ class Session:
     """One script in one shell."""
 
     def __init__(
-        self, channel: Channel, host: Host, ends_at: float, cancelled: Event, listener: Listener = UNHEARD
+        self, shell: Shell, host: Host, ends_at: float, cancelled: Event, listener: Listener = UNHEARD
     ) -> None:
-        self._channel, self._host, self._listener = channel, host, listener
+        self._shell, self._channel = shell, shell.channel
+        self._host, self._listener = host, listener
         self._mark = Mark("MUSTER-END")
         self._ends_at, self._cancelled = ends_at, cancelled
         self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
@@ -80,7 +80,7 @@ class Session:
         started = time.monotonic()
         try:
             self._channel.settimeout(LOOK_SECONDS)
-            self._send(Shell.text(script, self._mark))
+            self._send(self._shell.text(script, self._mark))
             while not self._mark.is_seen and (chunk := self._receive()):
                 self._take(self._mark.take(chunk))
             self._take(self._mark.rest())

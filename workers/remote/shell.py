@@ -35,11 +35,20 @@ class Mark:
         return held
 
 
-class Shell:
-    """`sh` that reads from its channel, as user `run_as` where one is given (`sudo -n`); for one thread at a time."""
+def command(script: str, mark: Mark) -> bytes:
+    """Return what has a shell run a script: where it ends with 0 the mark is printed, else the shell ends as it did."""
+    return f"(\n{script}) && echo {mark.text} || exit\n".encode()
 
-    def __init__(self, channel: Channel, run_as: str) -> None:
+
+class Shell:
+    """`sh` that reads from its channel, as user `run_as` where one is given (`sudo -n`); for one thread at a time.
+
+    `library` is what it is told before its first script: functions that scripts use.
+    """
+
+    def __init__(self, channel: Channel, run_as: str = "", library: str = "") -> None:
         self.channel, self.run_as = channel, run_as
+        self._library = library
         channel.set_combine_stderr(True)
         channel.exec_command(f"exec sudo -n -H -u {shlex.quote(run_as)} -- sh" if run_as else "exec sh")
 
@@ -57,17 +66,17 @@ class Shell:
                 return False
         return mark.is_last
 
-    @staticmethod
-    def text(script: str, mark: Mark) -> bytes:
-        """Return what has the script run: where it ends with 0 the mark is printed, else the shell ends as it did."""
-        return f"(\n{script}) && echo {mark.text} || exit\n".encode()
+    def text(self, script: str, mark: Mark) -> bytes:
+        """Return what is to be sent for a script."""
+        library, self._library = self._library, ""
+        return library.encode() + command(script, mark)
 
 
 class Link:
-    """An open connection, and the shells in it that wait for a next script."""
+    """An open connection, and the shells in it that wait for a next script; `library` is what new ones are told."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, library: str = "") -> None:
+        self.connection, self._library = connection, library
         self._idle: dict[str, Shell] = {}
 
     def shell(self, run_as: str, seconds: float) -> Shell:
@@ -81,7 +90,7 @@ class Link:
             if not kept.channel.closed and kept.is_ready(seconds):
                 return kept
             kept.channel.close()
-        return Shell(self.connection.create_session(), run_as)
+        return Shell(self.connection.create_session(), run_as, self._library)
 
     def keep(self, shell: Shell) -> None:
         """Keep the shell for a next script."""

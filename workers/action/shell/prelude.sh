@@ -1,16 +1,23 @@
 # What all scripts share on a host: looking at processes, running commands, time limit, one line of result (news.sh, fence.sh: the rest).
 # Needs a POSIX shell, awk (gawk or mawk), flock (util-linux) and timeout (coreutils).
-# Set before: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
+# A shell is told these functions once; each script is a subshell of it that calls `begin`, and `fence` where it may do more than look.
+# Set by the script: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
 # pid file TAB 1 for the guard), answers, grace, settle.
 # Hundreds of hosts may be asked at once, and some are small: what the shell can do itself starts no process.
-# The agent must not inherit the locale in which this script reads what tools print.
-locale=${LC_ALL-} had_locale=${LC_ALL+yes}
-export LC_ALL=C
-exec 7<&0 </dev/null 2>&1
-# This process: the script may be a subshell of a shell ($$) that goes on once it has ended with 0.
-read -r me rest </proc/self/stat
 nl='
 '
+
+# The beginning of each script.
+begin() {
+  # The agent must not inherit the locale in which this script reads what tools print.
+  locale=${LC_ALL-} had_locale=${LC_ALL+yes}
+  export LC_ALL=C
+  exec 7<&0 </dev/null 2>&1
+  # This process: $$ is the shell, which goes on once the script has ended.
+  read -r me rest </proc/self/stat
+  # An environment must not fill these in.
+  answer='' version='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
+}
 
 say() { printf '%s\n' "$*"; }
 
@@ -384,6 +391,3 @@ watch_over() {
   result "$outcome" "$reason"
   rm -f "$base.over" "$base.out-$token" "$base.err-$token"
 }
-
-# An environment must not fill these in.
-answer='' version='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
