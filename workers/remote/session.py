@@ -15,6 +15,8 @@ from workers.remote.shell import Mark, Shell
 LOOK_SECONDS = 0.5
 # How often the script is told that somebody still waits for it.
 BEAT_SECONDS = 1.0
+# A script whose input is closed ends itself and all that it has started; what it says of that is waited for so long.
+LET_GO_SECONDS = 2.0
 # Kept of the output: its beginning, and its end, where the result stands.
 HEAD_BYTES, TAIL_BYTES = 768 * 1024, 256 * 1024
 CHUNK = 64 * 1024
@@ -85,6 +87,9 @@ class Session:
                 self._take(self._mark.take(chunk))
             self._take(self._mark.rest())
             code = 0 if self._mark.is_seen else self._exit_code()
+        except (RemoteCancelled, RemoteTimeout) as error:
+            self._let_go()
+            raise type(error)(str(error), self._output()) from None
         except (SSHException, EOFError, OSError) as error:
             text = f"The connection to {self._host.address} was lost ({words(error)})."
             raise ConnectionLost(text, self._output()) from None
@@ -130,6 +135,19 @@ class Session:
             self._send(b"\n")
             self._beat_at = now + BEAT_SECONDS
 
+    def _let_go(self) -> None:
+        ends_at = time.monotonic() + LET_GO_SECONDS
+        try:
+            self._channel.shutdown_write()
+            while (seconds := ends_at - time.monotonic()) > 0:
+                self._channel.settimeout(seconds)
+                if not (chunk := self._channel.recv(CHUNK)):
+                    return
+                self._take(self._mark.take(chunk))
+        except (SSHException, EOFError, OSError):
+            # Silent or gone.
+            return
+
     def _exit_code(self) -> int:
         # The output has ended; the exit code follows at once, or the connection was cut.
         while not self._channel.status_event.wait(LOOK_SECONDS):
@@ -141,14 +159,13 @@ class Session:
         return int(code)
 
     def _check(self) -> None:
-        """Raise where the run is to end; closing the channel makes the script end itself."""
+        """Raise where the run is to end."""
         if self._cancelled.is_set():
-            raise RemoteCancelled(f"The run on {self._host.address} was given up.", self._output())
+            raise RemoteCancelled(f"The run on {self._host.address} was given up.")
         if time.monotonic() > self._ends_at:
             raise RemoteTimeout(
                 f"{self._host.address} did not answer within the time limit; the connection was closed, so that what "
-                "ran there is ended.",
-                self._output(),
+                "ran there is ended."
             )
 
     def _keep(self, chunk: bytes) -> None:

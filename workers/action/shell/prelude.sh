@@ -385,7 +385,7 @@ watch_over() {
     show_news
     listen
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
-    elif [ "$heard" = gone ]; then outcome=failed reason="the connection was lost; what ran was killed"
+    elif [ "$heard" = gone ]; then outcome=failed reason="the worker has let go of it, or was lost; what ran was killed"
     elif is_silent; then outcome=failed reason="the worker was silent for $silence s; what ran was killed"
     elif is_outdone; then outcome=fenced reason="a newer run has taken over"; fi
   done
