@@ -4,14 +4,16 @@ import itertools
 import os
 import subprocess
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from dag.host import Host
-from workers.action.action import ActionRequest, ActionResult
+from workers.action.action import LIBRARY, ActionRequest, ActionResult
 from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile
-from workers.remote.executor import Completed
+from workers.remote.session import Completed
+from workers.remote.shell import Mark, command
 
 SHELLS = ["dash", "bash"]
 _numbers = itertools.count(1)
@@ -34,6 +36,7 @@ class Agent:
     shell: str
     token: int = 100
     facts: dict[str, Any] = field(default_factory=dict)
+    _marks: dict[int, Mark] = field(default_factory=dict)
     hang: str = field(default_factory=lambda: f"sleep 4711.{os.getpid()}{next(_numbers):04d}")
 
     def write(self, name: str, text: str) -> Path:
@@ -73,7 +76,7 @@ class Agent:
         return ActionRequest(host, profile or self.profile, self.facts, token or self.token, timeout, parameters=named)
 
     def begin(self, script: str, **variables: str) -> "subprocess.Popen[bytes]":
-        """Start a script as a host does: it comes over standard input, which stays open."""
+        """Start a script as a worker does: in a subshell of a shell whose standard input stays open."""
         process = subprocess.Popen(
             [self.shell],
             stdin=subprocess.PIPE,
@@ -83,18 +86,23 @@ class Agent:
             start_new_session=True,
         )
         assert process.stdin is not None
-        process.stdin.write(script.encode())
+        self._marks[process.pid] = mark = Mark("MUSTER-END")
+        process.stdin.write(LIBRARY.encode() + command(script, mark))
         process.stdin.flush()
         return process
 
     def end(self, process: "subprocess.Popen[bytes]") -> Completed:
-        assert process.stdout is not None
+        assert isinstance(process.stdout, BufferedReader)
         assert process.stdin is not None
-        output = process.stdout.read().decode(errors="replace")
-        code = process.wait(timeout=30)
+        mark, output = self._marks.pop(process.pid), b""
+        while not mark.is_seen and (chunk := process.stdout.read1(65536)):
+            output += mark.take(chunk)
         process.stdin.close()
+        # Whatever else speaks would speak into the next script.
+        assert process.stdout.read() == b""
+        code = process.wait(timeout=30)
         process.stdout.close()
-        return Completed(code, output, 0.0)
+        return Completed(code, (output + mark.rest()).decode(errors="replace"), 0.0)
 
     def do(self, action: str, profile: Profile | None = None) -> tuple[ActionResult, str]:
         request = self.request(profile)

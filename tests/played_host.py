@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from dag.host import Host
-from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.session import UNHEARD, Completed, Listener
 
 
 @dataclass

@@ -20,7 +20,7 @@ from dag.store import Store
 from dag.trace import current_id
 from telemetry.span import NO_SPANS, Spans
 from telemetry.worker import WorkerMetrics
-from workers.action.action import Action
+from workers.action.action import LIBRARY, Action
 from workers.action.registry import ACTIONS, UNDOS
 from workers.app import IDLE_QUEUE, create_celery
 from workers.broker import QueueLengths
@@ -65,7 +65,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     store, hosts, folder = Store(redis), HostRegistry(redis), profile_folder(limits)
     held, telling, app = HeldRuns(settings.engine.lease_seconds), Telling(settings), create_celery(settings)
     metrics, spans = telling.metrics, telling.spans
-    executor = Executor(ssh_options(settings.ssh), metrics, spans)
+    executor = Executor(ssh_options(settings.ssh), metrics, spans, LIBRARY)
     live = LiveLogs()
     logs = LogSender(live, RunningLogs(store), limits.log_seconds)
     leases = _open_leases(store, settings.engine)

@@ -11,8 +11,8 @@ from datetime import datetime
 from dag.lease import Run
 from dag.log import head_line
 from dag.running_log import NOT_HELD, LogPart
-from workers.remote.executor import Completed
 from workers.remote.log import MOST_EARLY_BYTES, early_lines, log_text
+from workers.remote.session import Completed
 
 # Of one run in one call: the script that adds it then takes Redis well below a millisecond.
 MOST_PART_BYTES = 64 * 1024

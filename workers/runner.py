@@ -21,7 +21,7 @@ from workers.held import HeldRuns
 from workers.live_log import LiveLogs
 from workers.profile.profile import ProfileError, profile_of
 from workers.remote.error import RemoteCancelled, RemoteError
-from workers.remote.executor import UNHEARD, Completed, Listener
+from workers.remote.session import UNHEARD, Completed, Listener
 from workers.run_log import RunLog
 from workers.sighting import missed, reached, seen
 from workers.told import GivenUp, Refused

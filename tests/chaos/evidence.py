@@ -13,6 +13,7 @@ from dag.state import TaskStatus
 from dag.store import Store
 from dag.task import Scope
 from deploy.fleet.leftovers import find_processes
+from tests.idle_shell import is_idle
 
 AGENT = ("ocp_agentd", "ocp_mgragent", "ocp_monagent")
 
@@ -106,5 +107,6 @@ def agents(fleet: Path) -> dict[str, Pids]:
 
 
 def scripts_left(fleet: Path) -> dict[int, str]:
-    """Return what sessions have left running on the hosts: all of their processes but the agents."""
-    return {pid: text for pid, text in find_processes(fleet).items() if "/ocp_agent/bin/" not in text}
+    """Return what scripts have left running on the hosts: all processes there but the agents and shells that wait."""
+    found = find_processes(fleet).items()
+    return {pid: text for pid, text in found if "/ocp_agent/bin/" not in text and not is_idle(pid)}

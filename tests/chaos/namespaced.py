@@ -18,6 +18,7 @@ from dag.roster import Roster
 from dag.store import Store
 from tests.chaos.journal import Entry, parse
 from tests.chaos.namespace import Network
+from tests.idle_shell import is_idle
 from tests.openssh import OpenSshHosts
 from tests.stack import MUSTER, RunningStack
 from tests.wait import until
@@ -64,14 +65,15 @@ class NamespacedHosts(OpenSshHosts):
         return parse("".join(file.read_text() for file in files))
 
     def at_work(self, number: int) -> list[str]:
-        """The arguments of what runs on the host and is neither its sshd nor its agent: what a step has started."""
+        """The arguments of what a step has started: what is neither sshd nor agent nor a shell that waits."""
         found = self._nodes.processes(host_node(number))
         agent = {pid for pids in self.pids(number).values() for pid in pids}
         control = str(self.agent_home(number) / "bin/ocp_agentctl")
         return [
             arguments
             for pid, arguments in found.items()
-            if control in arguments or (pid not in agent and not arguments.startswith(("sshd:", "/usr/sbin/sshd")))
+            if control in arguments
+            or not (pid in agent or arguments.startswith(("sshd:", "/usr/sbin/sshd")) or is_idle(pid))
         ]
 
 

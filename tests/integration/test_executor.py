@@ -1,6 +1,7 @@
 """The executor on OpenSSH's own server: logins that fail as they should, time limits, and connections that die."""
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -93,6 +94,59 @@ def test_connections_are_kept_and_used_again(server: OpenSshHosts, make: Make) -
     assert len(parents) == 1
 
 
+def test_scripts_follow_each_other_in_one_shell_and_leave_nothing_to_each_other(
+    server: OpenSshHosts, make: Make
+) -> None:
+    executor = make()
+    told = "echo $$ ${kept-unset} $PWD $(umask)"
+    before = run(executor, host(server), f"{told}; kept=yes; cd /; umask 0; exec 3</dev/null; exit 0")
+    assert run(executor, host(server), f"{told}; [ ! -e /proc/self/fd/3 ] || echo open; exit 0") == before
+    assert run(executor, host(server, 2), "echo $$; exit 0") != before
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $$", "kill -9 $(exec sh -c 'echo $PPID')", "(("])
+def test_a_shell_whose_script_did_not_end_well_is_not_used_again(server: OpenSshHosts, make: Make, end: str) -> None:
+    executor = make()
+    before = run(executor, host(server), "echo $$; exit 0")
+    run(executor, host(server), end)
+    after = run(executor, host(server), "echo $$; exit 0")
+    assert after.strip().isdecimal()
+    assert after != before
+
+
+def test_a_shell_that_was_ended_meanwhile_is_opened_anew(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    before = run(executor, host(server), "echo $$ $PPID; exit 0").split()
+    os.kill(int(before[0]), signal.SIGKILL)
+    after = run(executor, host(server), "echo $$ $PPID; exit 0").split()
+    assert after[0] != before[0]
+    assert after[1] == before[1], "in the same connection"
+
+
+def test_a_shell_that_does_not_answer_gets_no_script(server: OpenSshHosts, make: Make) -> None:
+    """Stopped: the kept shell. Counted: how often the script ran, once that shell goes on."""
+    executor = make(channel_timeout_seconds=0.5)
+    ran = server.root / "home/ran"
+    shell = int(run(executor, host(server), "echo $$; exit 0"))
+    os.kill(shell, signal.SIGSTOP)
+    assert run(executor, host(server), f"echo here >>{ran}; exit 0") == ""
+    os.kill(shell, signal.SIGCONT)
+    until(lambda: not Path(f"/proc/{shell}").exists())
+    assert ran.read_text() == "here\n"
+
+
+def test_what_a_script_leaves_in_the_background_does_not_speak_into_the_next(server: OpenSshHosts, make: Make) -> None:
+    executor = make()
+    marker = server.root / "home/may-speak"
+    wait = f"while [ ! -e {marker} ]; do sleep 0.05; done"
+    before = run(executor, host(server), f"({wait}; echo late; touch {marker}-done) </dev/null & echo $$; exit 0")
+    marker.touch()
+    until(Path(f"{marker}-done").exists)
+    after = run(executor, host(server), "echo $$; exit 0")
+    assert after.strip().isdecimal()
+    assert after != before
+
+
 def test_idle_connections_are_closed_after_a_while(server: OpenSshHosts, make: Make) -> None:
     before = threading.active_count()
     executor = make(idle_seconds=1.0)
@@ -120,8 +174,8 @@ def test_the_pool_is_bounded(server: OpenSshHosts, make: Make) -> None:
 
 def test_the_socket_has_no_delay(server: OpenSshHosts, make: Make) -> None:
     executor = make()
-    with executor._pool.lend(host(server)) as (connection, kept):
-        sock = connection.client.get_transport().sock
+    with executor._pool.lend(host(server)) as (link, kept):
+        sock = link.connection.client.get_transport().sock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert not kept
 

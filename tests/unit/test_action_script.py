@@ -37,7 +37,7 @@ from workers.action.action import MARK, build_script, read_found
 from workers.action.look import build_look, read_look
 from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile, ProfileError, ProxySpec
-from workers.remote.executor import Completed
+from workers.remote.session import Completed
 
 LISTENER = f"""#!{sys.executable}
 import pathlib, socket, sys, time
@@ -499,7 +499,7 @@ def test_a_restart_leaves_nothing_of_what_it_printed(agent: Agent) -> None:
     for action in (START, PREPARE, STOP, START, FINISH):
         assert agent.do(action)[0].ok
     left = {path.name.rpartition(".")[2]: path.stat().st_size for path in (agent.home / ".muster").iterdir()}
-    assert left.keys() == {"token", "lock", "journal", "heard", "out", "err", "live"}
+    assert left.keys() == {"token", "lock", "journal", "out", "err", "live"}
     assert (left["out"], left["err"]) == (0, 0)
 
 

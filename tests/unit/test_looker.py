@@ -21,7 +21,7 @@ from workers.action.registry import ACTIONS, UNDOS
 from workers.held import HeldRuns
 from workers.looker import Looker
 from workers.remote.error import AuthenticationFailed, ConnectionLost, HostUnreachable, RemoteError, RemoteTimeout
-from workers.remote.executor import Completed
+from workers.remote.session import Completed
 from workers.runner import Runner, Step, StepFailed
 
 AGENTD = {

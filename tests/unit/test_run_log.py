@@ -15,8 +15,8 @@ from dag.lease import Run
 from dag.running_log import NOT_HELD, LogPart
 from workers.action.action import MARK
 from workers.live_log import LiveLogs, LogSender
-from workers.remote.executor import Completed
 from workers.remote.log import MOST_BYTES, MOST_EARLY_BYTES
+from workers.remote.session import Completed
 from workers.run_log import MOST_PART_BYTES, RunLog
 
 RUN, STARTED = Run(1, 0, 1, 1, 0), datetime(2021, 9, 3, 6, 20, 26, 243_000, UTC)

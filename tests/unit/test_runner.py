@@ -34,8 +34,8 @@ from workers.heartbeat import Heartbeat
 from workers.held import STUCK_SECONDS, HeldRuns
 from workers.live_log import LogSender
 from workers.remote.error import HostUnreachable, RemoteCancelled
-from workers.remote.executor import Completed
 from workers.remote.log import MOST_BYTES
+from workers.remote.session import Completed
 from workers.remote.settings import ssh_options
 from workers.run_log import RunLog
 from workers.runner import Runner, Step, StepFailed

@@ -1,4 +1,4 @@
-"""One script on one channel, where the host ends it while the worker still sends."""
+"""One script in a shell: where the host ends it while the worker still sends, and where it ends in the output."""
 
 import threading
 import time
@@ -9,7 +9,8 @@ from paramiko import Channel
 
 from dag.host import Host
 from workers.remote.error import ConnectionLost
-from workers.remote.executor import _Session
+from workers.remote.session import Session
+from workers.remote.shell import Mark, Shell
 
 
 class ClosedByHost:
@@ -45,17 +46,39 @@ class ClosedByHost:
         return self._chunks.pop(0)
 
 
-def session(channel: ClosedByHost) -> _Session:
-    return _Session(cast(Channel, channel), Host(1, "10.0.0.1"), time.monotonic() + 10, threading.Event())
+def session(channel: ClosedByHost) -> Session:
+    return Session(Shell(cast(Channel, channel)), Host(1, "10.0.0.1"), time.monotonic() + 10, threading.Event())
 
 
 @pytest.mark.parametrize("takes", [0, 1])
 def test_an_answer_is_read_though_the_script_or_the_beat_could_not_be_sent(takes: int) -> None:
-    done = session(ClosedByHost(b"sudo: a password is required\n", 1, takes)).run("exit 0\n", "")
+    done = session(ClosedByHost(b"sudo: a password is required\n", 1, takes)).run("exit 0\n")
     assert (done.exit_code, done.output) == (1, "sudo: a password is required\n")
 
 
 @pytest.mark.parametrize("takes", [0, 1])
 def test_a_channel_that_ends_with_its_connection_is_lost(takes: int) -> None:
     with pytest.raises(ConnectionLost, match="closed by the host"):
-        session(ClosedByHost(b"half a line", None, takes)).run("exit 0\n", "")
+        session(ClosedByHost(b"half a line", None, takes)).run("exit 0\n")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_the_end_is_found_however_the_output_is_cut(size: int) -> None:
+    mark = Mark("END")
+    output = f"line\nEND\nEND {'0' * 16}\nEN".encode() + f"{mark.text}\n".encode()
+    taken = b"".join(mark.take(output[at : at + size]) for at in range(0, len(output), size))
+    assert taken == f"line\nEND\nEND {'0' * 16}\nEN".encode()
+    assert mark.is_seen
+    assert mark.is_last
+
+
+def test_what_looks_like_the_begin_of_a_mark_is_not_lost_where_the_output_ends_with_it() -> None:
+    mark = Mark("END")
+    assert mark.take(b"line\nEN") == b"line\n"
+    assert (mark.is_seen, mark.rest()) == (False, b"EN")
+
+
+def test_a_shell_in_which_something_goes_on_printing_takes_no_other_script() -> None:
+    mark = Mark("END")
+    assert mark.take(f"line\n{mark.text}\nmore".encode()) == b"line\n"
+    assert (mark.is_seen, mark.is_last) == (True, False)

@@ -20,7 +20,7 @@ from tests.unit.test_scheduler import BEGIN_MS, LEASE_MS
 from tests.unit.test_scheduler import Bench as SchedulerBench
 from workers.action.registry import ACTIONS, UNDOS
 from workers.remote.error import HostUnreachable
-from workers.remote.executor import Completed
+from workers.remote.session import Completed
 from workers.runner import Runner, StepFailed
 
 

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from dag.host import Agent, AgentStatus, Host
 from workers.profile.profile import Command, ProcessSpec, Profile
 
-SHELL = Path(__file__).parent / "shell"
+# The functions that all scripts use.
+LIBRARY = "".join((Path(__file__).parent / "shell" / f"{name}.sh").read_text() for name in ("prelude", "news", "fence"))
 MARK = "MUSTER-RESULT "
 # The script ends itself so long before the worker would: then its result still arrives.
 EARLIER_SECONDS = 3
@@ -114,7 +114,7 @@ class Found:
 
 
 def build_script(request: ActionRequest, body: str, **variables: str) -> str:
-    """Return the whole script: what it works on, what all actions share, and the action's own part.
+    """Return the script: what it works on, and the action's own part; the shell knows `LIBRARY`.
 
     It is one compound command, so that a shell which reads it from its input has read all before it starts.
     """
@@ -126,11 +126,11 @@ def build_script(request: ActionRequest, body: str, **variables: str) -> str:
         "slug": slug(request.host, request.profile),
         **variables,
     }
-    return compose(request.profile, f"{part('news')}{part('fence')}{body}", **named)
+    return compose(request.profile, f"fence\n{body}", **named)
 
 
 def compose(profile: Profile, body: str, **variables: str) -> str:
-    """Return a script of what all scripts share and `body`; without a fence it may only look."""
+    """Return a script of what the profile says and `body`, which may only look where it calls no fence."""
     named = {
         "specs": "\n".join(map(spec_line, profile.processes)),
         "proxy_spec": spec_line(profile.proxy.process) if profile.proxy else "",
@@ -142,7 +142,7 @@ def compose(profile: Profile, body: str, **variables: str) -> str:
         **variables,
     }
     head = "".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items())
-    return f"{{\n{head}{part('prelude')}{commands(profile)}{body}\n}}\n"
+    return f"{{\n{head}begin\n{commands(profile)}{body}\n}}\n"
 
 
 def commands(profile: Profile) -> str:
@@ -231,9 +231,3 @@ def _identity(spec: ProcessSpec) -> str:
 def spec_line(spec: ProcessSpec) -> str:
     """Return a process as the script reads it."""
     return "\t".join((spec.name, spec.path, spec.pattern, spec.pid_file, "1" if spec.guard else "0"))
-
-
-@cache
-def part(name: str) -> str:
-    """Return the text of `shell/<name>.sh`."""
-    return (SHELL / f"{name}.sh").read_text()

@@ -17,6 +17,7 @@ processes=''
 if alive "$old"; then end_leftovers "$proxy_spec"; look "$proxy_spec"; fi
 [ -z "$processes" ] || fail "$proxy_name can't be stopped: pids $pids"
 start_proxy
+kept=later
 [ "$code" -eq 0 ] || fail "the start of $proxy_name $(why)"
 
 # Whether something listens on the port (state 0A of /proc/net/tcp is LISTEN).

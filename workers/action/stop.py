@@ -3,10 +3,9 @@
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found
 
 STOPPING = """\
-look "$specs"
+look "$specs" kin
 show_processes
-kin=''
-[ -z "$pids" ] || kin=$(below "$pids" $$)
+family=$kin
 stop_agent
 stopped=$code
 failed_answer=$answer
@@ -29,7 +28,7 @@ answer=$failed_answer
 [ -z "$processes" ] || fail "processes that can't be ended: pids $pids"
 say "no process of the agent is left"
 # What else it started may be what must outlive it, a database say: the profile decides what belongs to the agent.
-living_kin() { left=''; for one in $kin; do ! alive "$one" || left="$left$one "; done; }
+living_kin() { left=''; for one in $family; do ! alive "$one" || left="$left$one "; done; }
 living_kin
 # Most end with their parent, or soon after.
 [ -z "$left" ] || { sleep 1; living_kin; }

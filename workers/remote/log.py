@@ -1,7 +1,7 @@
 """The log of one run of a subtask, in the contract's format."""
 
 from workers.action.action import MARK
-from workers.remote.executor import Completed
+from workers.remote.session import Completed
 
 MOST_BYTES = 1024 * 1024
 # Of what a script prints, so much from its beginning stands in the log whatever its length.

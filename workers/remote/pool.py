@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from fabric import Connection
-
 from dag.host import Host
 from telemetry.worker import WorkerMetrics
 from workers.remote.error import RemoteError
 from workers.remote.login import Login
 from workers.remote.settings import SshOptions
+from workers.remote.shell import Link
 
 Place = tuple[str, int, str, int]
 _IsDue = Callable[[float, int], bool]
@@ -22,21 +21,21 @@ _IsDue = Callable[[float, int], bool]
 class Pool:
     """At most `pool_size` connections, idle ones included; an idle one is closed after `idle_seconds`."""
 
-    def __init__(self, options: SshOptions, login: Login, metrics: WorkerMetrics) -> None:
-        self._options, self._login, self._metrics = options, login, metrics
+    def __init__(self, options: SshOptions, login: Login, metrics: WorkerMetrics, library: str = "") -> None:
+        self._options, self._login, self._metrics, self._library = options, login, metrics, library
         self._lock, self._evicting = threading.Lock(), threading.Lock()
         self._used = threading.BoundedSemaphore(options.pool_size)
         self._in_use = 0
         # Oldest first; a place may have several.
-        self._idle: OrderedDict[int, tuple[Place, float, Connection]] = OrderedDict()
+        self._idle: OrderedDict[int, tuple[Place, float, Link]] = OrderedDict()
         self._places: dict[Place, list[int]] = {}
         self._closing = threading.Event()
         self._reaper = threading.Thread(target=self._reap, name="idle-connections", daemon=True)
         self._reaper.start()
 
     @contextmanager
-    def lend(self, host: Host) -> Iterator[tuple[Connection, bool]]:
-        """Lend (connection, whether it was open before); it is kept for the next only if the block ends well.
+    def lend(self, host: Host) -> Iterator[tuple[Link, bool]]:
+        """Lend (link, whether it was open before); it is kept for the next only if the block ends well.
 
         Raises:
             what Login.open raises
@@ -46,21 +45,21 @@ class Pool:
             kept = self._take(place)
             if kept:
                 self._metrics.reused()
-            connection = kept or self._open(host)
+            link = kept or self._open(host)
             well = False
             try:
-                yield connection, kept is not None
+                yield link, kept is not None
                 well = True
             finally:
-                self._give_back(place, connection, well)
+                self._give_back(place, link, well)
 
-    def _open(self, host: Host) -> Connection:
+    def _open(self, host: Host) -> Link:
         with self._lock:
             self._in_use += 1
         # Room first: at no moment are there more than the limit.
         self._close_idle(self._is_over)
         try:
-            connection = self._login.open(host)
+            link = Link(self._login.open(host), self._library)
         except BaseException as error:
             with self._lock:
                 self._in_use -= 1
@@ -68,7 +67,7 @@ class Pool:
                 self._metrics.unconnected(error)
             raise
         self._metrics.opened()
-        return connection
+        return link
 
     @property
     def open_count(self) -> int:
@@ -84,45 +83,45 @@ class Pool:
         self._close_idle(lambda since, count: True)
         self._reaper.join(timeout=2)
 
-    def _take(self, place: Place) -> Connection | None:
+    def _take(self, place: Place) -> Link | None:
         while True:
             with self._lock:
                 numbers = self._places.get(place)
                 if not numbers:
                     return None
-                connection = self._remove(numbers[-1])
+                link = self._remove(numbers[-1])
                 self._in_use += 1
-            if _is_open(connection):
-                return connection
-            self._give_back(place, connection, False)
+            if link.is_open:
+                return link
+            self._give_back(place, link, False)
 
-    def _give_back(self, place: Place, connection: Connection, well: bool) -> None:
-        keep = well and not self._closing.is_set() and _is_open(connection)
+    def _give_back(self, place: Place, link: Link, well: bool) -> None:
+        keep = well and not self._closing.is_set() and link.is_open
         if not keep:
-            close_connection(connection)
+            link.close()
         with self._lock:
             self._in_use -= 1
             if keep:
-                self._idle[id(connection)] = (place, time.monotonic(), connection)
-                self._places.setdefault(place, []).append(id(connection))
+                self._idle[id(link)] = (place, time.monotonic(), link)
+                self._places.setdefault(place, []).append(id(link))
 
-    def _remove(self, number: int) -> Connection:
-        place, _since, connection = self._idle.pop(number)
+    def _remove(self, number: int) -> Link:
+        place, _since, link = self._idle.pop(number)
         self._places[place].remove(number)
         if not self._places[place]:
             del self._places[place]
-        return connection
+        return link
 
     def _close_idle(self, is_due: _IsDue) -> None:
         # Until what is closed is closed, nobody opens another in its place.
         with self._evicting:
-            for connection in self._pick_idle(is_due):
-                close_connection(connection)
+            for link in self._pick_idle(is_due):
+                link.close()
 
-    def _pick_idle(self, is_due: _IsDue) -> list[Connection]:
+    def _pick_idle(self, is_due: _IsDue) -> list[Link]:
         closing = []
         with self._lock:
-            for number, (_place, since, _connection) in list(self._idle.items()):
+            for number, (_place, since, _link) in list(self._idle.items()):
                 if not is_due(since, len(self._idle) + self._in_use):
                     break
                 closing.append(self._remove(number))
@@ -136,13 +135,3 @@ class Pool:
 
 def _is_older(limit: float, since: float, count: int) -> bool:
     return since < limit
-
-
-def close_connection(connection: Connection) -> None:
-    """Close the connection whatever state it is in."""
-    connection.client.close()
-
-
-def _is_open(connection: Connection) -> bool:
-    transport = connection.client.get_transport()
-    return transport is not None and transport.is_active()

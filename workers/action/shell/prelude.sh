@@ -1,14 +1,23 @@
 # What all scripts share on a host: looking at processes, running commands, time limit, one line of result (news.sh, fence.sh: the rest).
 # Needs a POSIX shell, awk (gawk or mawk), flock (util-linux) and timeout (coreutils).
-# Set before: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
+# A shell is told these functions once; each script is a subshell of it that calls `begin`, and `fence` where it may do more than look.
+# Set by the script: token, action, limit (s), silence (s, 0: none), slug, specs, proxy_spec (lines: name TAB path TAB pattern TAB
 # pid file TAB 1 for the guard), answers, grace, settle.
 # Hundreds of hosts may be asked at once, and some are small: what the shell can do itself starts no process.
-# The agent must not inherit the locale in which this script reads what tools print.
-locale=${LC_ALL-} had_locale=${LC_ALL+yes}
-export LC_ALL=C
-exec 7<&0 </dev/null 2>&1
 nl='
 '
+
+# The beginning of each script.
+begin() {
+  # The agent must not inherit the locale in which this script reads what tools print.
+  locale=${LC_ALL-} had_locale=${LC_ALL+yes}
+  export LC_ALL=C
+  exec 7<&0 </dev/null 2>&1
+  # This process: $$ is the shell, which goes on once the script has ended.
+  read -r me rest </proc/self/stat
+  # An environment must not fill these in.
+  answer='' version='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
+}
 
 say() { printf '%s\n' "$*"; }
 
@@ -50,17 +59,24 @@ end() {
   # The record first: once the result is out, the worker may close the channel, and a script that writes to it then ends.
   [ -z "$locked" ] || journal end "$token" "$1"
   result "$1" "$2"
-  [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null
+  if [ -n "$watch" ]; then
+    kill -KILL "$watch" "$hearing"
+    # What hears the worker must not take what it sends next.
+    wait "$watch" "$hearing"
+  fi 2>/dev/null
   forget
   exit 0
 }
 
 fail() { say "FAILED: $1"; end failed "$1"; }
 
-# What commands printed is not kept.
+# What commands printed is not kept; `kept`: there are files of a start, which are `later` removed by the next step that starts something.
 forget() {
   [ -z "$locked" ] || { printf '' >"$base.out"; printf '' >"$base.err"; } 2>/dev/null
-  [ -z "$kept" ] || rm -f "$base.out-$token" "$base.err-$token"
+  case $kept in
+    yes) rm -f "$base".out-* "$base".err-* ;;
+    later) { printf '' >"$base.out-$token"; printf '' >"$base.err-$token"; } 2>/dev/null ;;
+  esac
 }
 
 # Hundredths of a second since the host started.
@@ -91,6 +107,21 @@ proc='
     return all
   }
   function pid_of(folder) { sub(/.*\//, "", folder); return folder }
+  # The living processes of `roots` and below them, but those of and below `except`.
+  function below(roots, except,    root, is_root, above, of, pids, pid, at, p, n, i, under) {
+    n = split(roots, root, " ")
+    for (i = 1; i <= n; i++) is_root[root[i]] = 1
+    for (at = 1; at < ARGC; at++) { pid = pid_of(ARGV[at]); if (stat(pid)) { above[pid] = parent; of[pid] = state } }
+    for (pid in above) {
+      under = 0
+      for (p = pid; p > 1 && p in above; p = above[p]) {
+        if (p == except) { under = 0; break }
+        if (p in is_root) under = 1
+      }
+      if (under && of[pid] !~ /^[ZX]/) pids = pids pid " "
+    }
+    return pids
+  }
 '
 look='
   # The program, or the script that an interpreter runs: the first word after it that is no option.
@@ -155,24 +186,27 @@ look='
     for (at = 1; at <= found; at++) {
       pids = pids (at > 1 ? " " : "") pid_at[at]; listed = listed (at > 1 ? "," : "") json[at]; rows = rows row[at] "\n"
     }
-    print pids; print guards; print others; print listed; print wrong(); printf "%s", rows; print "seen"
+    print pids; print guards; print others; print listed; print wrong()
+    print ENVIRON["MUSTER_KIN"] && found ? below(pids, ENVIRON["MUSTER_SELF"]) : ""
+    printf "%s", rows; print "seen"
   }
 '
 
 # look SPECS: sets, of the processes that run of them: `processes` (a line each: name, pid, seconds since its start,
 # arguments, for people), `pids`, `guards` and `others` (their pids), `listed` (JSON), and `wrong`: what keeps it from being one process
 # of each of the agent. Ended processes that nobody has collected yet, and whatever this script has started itself, are none.
+# look SPECS kin: sets `kin`, too: their pids, and those of all that they have started.
 look() {
   clock
   # mawk gives up where a process ends in the moment in which it is read.
   for _ in 1 2 3 4 5; do
-    processes=$(MUSTER_SPECS="$1" MUSTER_AGENT="$specs" MUSTER_SELF=$$ MUSTER_UP="$up" awk "$proc$look" /proc/[0-9]*) && break
+    processes=$(MUSTER_SPECS="$1" MUSTER_AGENT="$specs" MUSTER_KIN="${2-}" MUSTER_SELF=$$ MUSTER_UP="$up" awk "$proc$look" /proc/[0-9]*) && break
   done
   case $nl$processes in
     *"${nl}seen") processes=${processes%seen} ;;
     *) listed='' processes=''; fail "the processes can't be seen: awk must be gawk, or mawk 1.3.4 or later, and /proc readable" ;;
   esac
-  cut_line; pids=$line; cut_line; guards=$line; cut_line; others=$line; cut_line; listed=$line; cut_line; wrong=$line
+  cut_line; pids=$line; cut_line; guards=$line; cut_line; others=$line; cut_line; listed=$line; cut_line; wrong=$line; cut_line; kin=$line
   processes=${processes%"$nl"}
 }
 
@@ -286,25 +320,9 @@ why() { if [ "$code" -eq 124 ]; then printf 'did not end within %s s' "$seconds"
 
 # --- time limit, connection and fence ---
 
-below='
-  BEGIN {
-    n = split(ENVIRON["MUSTER_ROOTS"], root, " ")
-    for (i = 1; i <= n; i++) is_root[root[i]] = 1
-    for (at = 1; at < ARGC; at++) { pid = pid_of(ARGV[at]); if (stat(pid)) { above[pid] = parent; of[pid] = state } }
-    for (pid in above) {
-      under = 0
-      for (p = pid; p > 1 && p in above; p = above[p]) {
-        if (p == ENVIRON["MUSTER_EXCEPT"]) { under = 0; break }
-        if (p in is_root) under = 1
-      }
-      if (under && of[pid] !~ /^[ZX]/) printf "%s ", pid
-    }
-  }
-'
-
 # below ROOTS EXCEPT: the living processes of these and below them, but those of and below EXCEPT.
 below() {
-  for _ in 1 2 3 4 5; do MUSTER_ROOTS="$1" MUSTER_EXCEPT="$2" awk "$proc$below" /proc/[0-9]* && return; done
+  for _ in 1 2 3 4 5; do MUSTER_ROOTS="$1" MUSTER_EXCEPT="$2" awk "$proc"'BEGIN { printf "%s", below(ENVIRON["MUSTER_ROOTS"], ENVIRON["MUSTER_EXCEPT"]) }' /proc/[0-9]* && return; done
 }
 
 # end_everything WATCH: ends this script and all that it has started: TERM, after two seconds KILL. What daemons have become
@@ -312,7 +330,7 @@ below() {
 end_everything() {
   printf '%s\n' "$token" >"$base.over"
   ended=$(below $$ "$1")
-  kill -s KILL $$
+  kill -s KILL "$me" $$ 2>/dev/null
   for _ in 1 2 3; do
     ended=$(below "$ended" "$1")
     [ -n "$ended" ] || return
@@ -367,7 +385,7 @@ watch_over() {
     show_news
     listen
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
-    elif [ "$heard" = gone ]; then outcome=failed reason="the connection was lost; what ran was killed"
+    elif [ "$heard" = gone ]; then outcome=failed reason="the worker has let go of it, or was lost; what ran was killed"
     elif is_silent; then outcome=failed reason="the worker was silent for $silence s; what ran was killed"
     elif is_outdone; then outcome=fenced reason="a newer run has taken over"; fi
   done
@@ -378,6 +396,3 @@ watch_over() {
   result "$outcome" "$reason"
   rm -f "$base.over" "$base.out-$token" "$base.err-$token"
 }
-
-# An environment must not fill these in.
-answer='' version='' proxy='' killed='' processes='' listed='' watch='' outcome='' locked='' base='' unwritten='' starts='' kept=''
