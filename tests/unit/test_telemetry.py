@@ -7,8 +7,10 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from dag.error import StoreUnavailable
+from dag.host import Host
 from dag.lease import Report
 from dag.operation import Operations
+from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.shard import shard_of
 from dag.store import Store
@@ -145,6 +147,19 @@ def test_workers_and_their_queues_are_told_of(watched: Watched) -> None:
     assert watched.value("muster_broker_up") == 0
     assert watched.value("muster_queue_messages", shard=shard) is None
     assert watched.value("muster_store_up") == 1
+
+
+def test_a_zone_of_hosts_without_a_worker_is_told_of_and_one_without_either_is_not(watched: Watched) -> None:
+    hosts = HostRegistry(watched.bench.store.redis, keys=watched.bench.store.keys)
+    taking = {"state": "taking"}
+    Roster(watched.bench.store, alive_seconds=4).beat(Worker("w", "near", frozenset()))
+    hosts.delete([host.id for host, _agent in hosts.page(page=1, size=1000)[0]])
+    [far] = hosts.create([Host(0, "10.0.0.1", zone="far")])
+    assert watched.value("muster_workers", zone="near", **taking) == 1
+    assert watched.value("muster_workers", zone="far", **taking) == 0
+    assert watched.value("muster_workers", zone="default", **taking) is None
+    hosts.delete([far.id])
+    assert watched.value("muster_workers", zone="far", **taking) is None
 
 
 def test_while_redis_is_away_it_is_told_and_nothing_else() -> None:
