@@ -16,12 +16,12 @@ from dag.shard import shard_of
 from dag.store import Store
 from telemetry.scheduler import SchedulerMetrics
 from telemetry.store import KEPT_SECONDS, StoreCollector
-from telemetry.worker import WorkerMetrics
+from telemetry.worker import UNCONNECTED, WorkerMetrics
 from tests.unit.test_runner import Bench as RunnerBench
 from tests.unit.test_scheduler import BEGIN_MS, LEASE_MS
 from tests.unit.test_scheduler import Bench as SchedulerBench
 from workers.action.registry import ACTIONS, UNDOS
-from workers.remote.error import HostUnreachable
+from workers.remote.error import HostUnreachable, RemoteError
 from workers.remote.executor import Completed
 from workers.runner import Runner, StepFailed
 
@@ -205,6 +205,19 @@ def test_runs_are_timed_by_action_and_outcome_and_refused_ones_counted() -> None
     with counted.held.holding(counted.step().run, timeout_seconds=60):
         counted.runner.run(counted.step())
     assert counted.value("muster_attempts_refused_total", reason="doubled") == 1
+
+
+def test_what_may_fail_is_told_before_it_does() -> None:
+    """Prometheus sees no rise in a series that begins."""
+    registry = CollectorRegistry()
+    WorkerMetrics(registry).expect(["agent.stop"])
+    found = {"action": "agent.stop", "outcome": "failed"}
+    assert registry.get_sample_value("muster_node_seconds_count", found) == 0
+    # The others are of scripts that had a connection.
+    kinds = {kind.__name__ for kind in RemoteError.__subclasses__()}
+    assert set(UNCONNECTED) == kinds - {"ConnectionLost", "RemoteTimeout", "RemoteCancelled"}
+    for reason in UNCONNECTED:
+        assert registry.get_sample_value("muster_ssh_connections_failed_total", {"reason": reason}) == 0
 
 
 def test_a_failure_is_timed_as_such() -> None:
