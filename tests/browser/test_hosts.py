@@ -122,7 +122,7 @@ def test_all_that_fit_are_selected_and_forgotten_once_that_is_confirmed(
 
 
 def test_hosts_are_added_once_what_is_wrong_is_put_right(stack: RunningStack, page: Page) -> None:
-    page.get_by_role("link", name="Hosts").click()
+    page.get_by_role("link", name="Hosts", exact=True).click()
     page.get_by_role("button", name="Add hosts").click()
     dialog = page.get_by_role("dialog", name="Add hosts")
     dialog.get_by_label("Addresses").fill("10.98.0.1 added-1\n10.98.0.300")

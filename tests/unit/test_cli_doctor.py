@@ -98,7 +98,7 @@ def test_a_directory_that_is_none_of_a_stack_is_refused(tmp_path: Path) -> None:
 
 
 def test_queues_show_what_waits_and_for_whom(variables: dict[str, str], tmp_path: Path) -> None:
-    assert run(tmp_path, "queues", "--json", **variables).stdout == "[]\n"
+    assert run(tmp_path, "queues", "--json", "--zone", "west", **variables).stdout == "[]\n"
     names = shards("west", 32)
     store = variables["MUSTER_REDIS_URL"]
     with Redis.from_url(store, decode_responses=True) as redis, Redis.from_url(f"{store[:-1]}1") as broker:
@@ -107,11 +107,14 @@ def test_queues_show_what_waits_and_for_whom(variables: dict[str, str], tmp_path
         redis.hset(Store(redis).keys.shards, mapping=dict.fromkeys(names, "w1"))
         broker.rpush(names[1], "one", "two")
         try:
+            broker.rpush("hosts.east.03", "three")
             queues = json.loads(run(tmp_path, "queues", "--json", **variables).stdout)
             table = run(tmp_path, "queues", "--zone", "west", **variables).stdout.splitlines()
         finally:
             roster.leave("w1")
             broker.flushdb()
-    assert queues[1] == {"name": "hosts.west.01", "waiting": 2, "assigned": "w1", "consumers": ["w1"]}
-    assert (queues[2]["consumers"], len(queues)) == ([], 32)
+    # The host's zone has no worker, and never had one.
+    assert queues[3] == {"name": "hosts.east.03", "waiting": 1, "assigned": "", "consumers": []}
+    assert queues[33] == {"name": "hosts.west.01", "waiting": 2, "assigned": "w1", "consumers": ["w1"]}
+    assert (queues[34]["consumers"], len(queues)) == ([], 64)
     assert table[3].split() == ["hosts.west.02", "0", "w1", "nobody"]
