@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cli.client import ApiClient, Filter, Refused
+from cli.client import ApiClient, Filter, Refused, Unavailable
 from cli.error import UsageError
 from cli.selection import Host, find_hosts
 from cli.table import print_table
@@ -71,6 +71,9 @@ def _look(client: ApiClient, host: Host) -> dict[str, Any]:
         return {**named, "agent": client.agent(host["id"])}
     except Refused as error:
         return {**named, "error": error.reason}
+    except Unavailable as error:
+        # Others may have been seen: as many wait for hosts as may, say, and only this one was turned away.
+        return {**named, "error": str(error)}
 
 
 def _row(one: Mapping[str, Any]) -> list[str]:

@@ -45,7 +45,9 @@ def import_inventory(client: ApiClient, path: Path, form: str = "", *, dry_run: 
     except Refused as error:
         if not error.details:
             raise
-        raise UsageError("; ".join(f"{path}, {detail}" for detail in error.details)) from None
+        # What is said of the whole file has no place before its colon.
+        told = (f"{path}{'' if detail.startswith(':') else ', '}{detail}" for detail in error.details)
+        raise UsageError("; ".join(told)) from None
 
 
 def report(answer: Any, *, dry_run: bool, as_json: bool) -> None:

@@ -1,13 +1,14 @@
 """The shard queues: how much waits in each, which worker is to consume it, and which does."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from cli.connection import open_redis
 from cli.table import print_table
 from config.settings import Settings
+from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.shard import shards
 from dag.store import Store
@@ -25,15 +26,17 @@ class Queue:
     consumers: tuple[str, ...]
 
 
-def names_of_queues(workers: Sequence[Worker], assigned: Mapping[str, str], per_zone: int) -> list[str]:
-    """Return the shards of all zones that have or had a worker, by name."""
-    zones = {worker.zone for worker in workers}
+def names_of_queues(
+    zones: Collection[str], workers: Sequence[Worker], assigned: Mapping[str, str], per_zone: int
+) -> list[str]:
+    """Return the shards of these zones and of all that have or had a worker, by name."""
+    zones = {*zones, *(worker.zone for worker in workers)}
     ours = {name for zone in zones for name in shards(zone, per_zone)}
     return sorted(ours | assigned.keys() | {name for worker in workers for name in worker.queues})
 
 
 def read_queues(settings: Settings) -> list[Queue]:
-    """Return all shards.
+    """Return all shards; those of a zone with hosts, too, that never had a worker: steps wait there.
 
     Raises:
         CommandError: Redis does not answer.
@@ -42,8 +45,8 @@ def read_queues(settings: Settings) -> list[Queue]:
     """
     with closing(open_redis(settings)) as redis:
         roster = Roster(Store(redis))
-        workers, assigned = roster.alive(), roster.wanted()
-    names = names_of_queues(workers, assigned, settings.engine.shards_per_zone)
+        workers, assigned, zones = roster.alive(), roster.wanted(), HostRegistry(redis).zones()
+    names = names_of_queues(zones, workers, assigned, settings.engine.shards_per_zone)
     with closing(QueueLengths(create_celery(settings))) as lengths:
         waiting = lengths.of(names)
     return [

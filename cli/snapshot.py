@@ -68,6 +68,11 @@ class Snapshot:
         return sum(stage.failed for stage in self.stages)
 
     @property
+    def running(self) -> int:
+        """How many steps run now."""
+        return sum(stage.running for stage in self.stages)
+
+    @property
     def ended(self) -> bool:
         """Tell whether nothing moves any more."""
         return self.status != RUNNING

@@ -74,7 +74,10 @@ def _took_or_left(task: Snapshot) -> str:
 
 
 def _remedies(task: Snapshot, again: Again) -> Sequence[str]:
-    verbs = {"retry": "run those steps again", "rollback": "leave all hosts as they were"}
+    # A rollback is gone on with as it was begun; a retry of the task is refused then.
+    is_back = task.operation == ROLLBACK
+    verbs = {} if is_back else {"retry": "run those steps again"}
+    verbs["rollback"] = "go on with it, once what is wrong is mended" if is_back else "leave all hosts as they were"
     lines = [f"  {again(f'tasks {verb} {task.id} --watch')}   # {why}" for verb, why in verbs.items()]
     return [*lines, f"  {again(f'tasks log {task.id} {task.failures[0].subtask}')}   # all that the first one logged"]
 

@@ -10,8 +10,15 @@ from cli.client import Refused, Unavailable
 from cli.interrupt import StopAsked, raise_on_stop
 from cli.patience import PAUSE_SECONDS, patiently
 from cli.progress import Drawing
-from cli.snapshot import Snapshot, of_summary
+from cli.snapshot import Snapshot, Stage, of_summary
 from cli.task import TaskClient
+
+# Steps are taken within a second or two; those of a worker that was lost, once that is noticed.
+IDLE_SECONDS = 20.0
+IDLE = (
+    "No step has run for a while: its hosts are with other tasks, or no worker takes steps. "
+    "`muster doctor` tells what is missing."
+)
 
 
 class Watch:
@@ -51,9 +58,12 @@ class Watch:
 
         """
         told: set[int] = set()
+        idleness = _Idleness(self._clock)
         while True:
             snapshot = self._look_patiently(show)
             show.update(snapshot)
+            if idleness.is_news(snapshot):
+                show.say(IDLE)
             for failure in snapshot.failures:
                 if failure.subtask not in told:
                     show.say(f"FAILED {failure}")
@@ -75,6 +85,22 @@ class Watch:
                 self._names[host_id] = host["name"]
             except Refused:
                 self._names[host_id] = f"host {host_id}"
+
+
+class _Idleness:
+    """Notices where nothing runs and nothing has changed for a while, once each time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._since, self._is_told = clock, clock(), False
+        self._seen: tuple[Stage, ...] = ()
+
+    def is_news(self, snapshot: Snapshot) -> bool:
+        """Tell whether it has come to that just now."""
+        if snapshot.stages != self._seen or snapshot.running or snapshot.ended:
+            self._seen, self._since, self._is_told = snapshot.stages, self._clock(), False
+        is_news = not self._is_told and self._clock() - self._since >= IDLE_SECONDS
+        self._is_told = self._is_told or is_news
+        return is_news
 
 
 @contextmanager

@@ -165,6 +165,19 @@ class HostRegistry:
         found.sort(key=lambda sighting: SORTS[sort](sighting[0]), reverse=descending)
         return found[here], len(found)
 
+    def zones(self) -> set[str]:
+        """Return the zones in which hosts are enrolled; it reads all of them."""
+        with translated():
+            ids = self._redis.zrange(self._keys.host_index, 0, -1)
+            parts = [ids[at : at + READ_AT_ONCE] for at in range(0, len(ids), READ_AT_ONCE)]
+            texts = [text for part in parts for text in self._redis.hmget(self._keys.hosts, part) if text]
+        return {read_host(text).zone for text in texts}
+
+    def enrolled(self) -> tuple[int, ...]:
+        """Return what is another one whenever a host was enrolled or forgotten."""
+        count, _seen, *newest = self.version()
+        return (int(count), *map(int, newest))
+
     def version(self) -> tuple[int | str, ...]:
         """Return what is another one whenever a host was enrolled or forgotten, or anything was seen of an agent."""
         with translated(), self._redis.pipeline() as pipe:

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from dag.backlog import backlog
 from dag.census import Census
 from dag.error import StoreUnavailable
+from dag.registry import HostRegistry
 from dag.roster import Roster
 from dag.state import NodeStatus
 from dag.store import Store
@@ -31,6 +32,7 @@ class StoreCollector(Collector):
 
     def __init__(self, store: Store, lengths: Lengths, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._roster, self._census = store, Roster(store), Census(store)
+        self._registry = HostRegistry(store.redis, keys=store.keys)
         self._lengths, self._clock = lengths, clock
         self._lock = threading.Lock()
         self._asked_store = Timely(lambda: [*self._nodes(), *self._ready(), self._workers()])
@@ -39,6 +41,9 @@ class StoreCollector(Collector):
         self._read_at = -KEPT_SECONDS
         # An action that was seen stays: a series that comes and goes can't be told from a scheduler that is away.
         self._actions: set[str] = set()
+        # The zones of the hosts, and which hosts these are: they are read anew only where some came or went.
+        self._zones: set[str] = set()
+        self._enrolled: tuple[int, ...] = ()
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: to be registered, it need not be asked."""
@@ -77,10 +82,18 @@ class StoreCollector(Collector):
         family = GaugeMetricFamily("muster_workers", text, labels=("zone", "state"))
         workers = self._roster.alive()
         counts = Counter((worker.zone, "draining" if worker.draining else "taking") for worker in workers)
-        for zone in {worker.zone for worker in workers} | {"default"}:
+        # One with hosts and without a worker is told, too: its tasks wait.
+        zones = {worker.zone for worker in workers} | self._zones_of_hosts()
+        for zone in zones or {"default"}:
             for state in ("taking", "draining"):
                 family.add_metric((zone, state), counts[zone, state])
         return family
+
+    def _zones_of_hosts(self) -> set[str]:
+        enrolled = self._registry.enrolled()
+        if enrolled != self._enrolled:
+            self._zones, self._enrolled = self._registry.zones(), enrolled
+        return self._zones
 
     def _depths(self) -> list[Metric]:
         depth = GaugeMetricFamily("muster_queue_messages", "Messages in a shard's queue.", labels=("shard",))

@@ -1,12 +1,14 @@
 """What a worker counts. Labels are actions, outcomes and reasons: their number does not grow with hosts or tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from telemetry.registry import LONG
 
 Observe = Callable[[float], None]
+# Why a connection does not open: the errors of workers/remote/error.py.
+UNCONNECTED = ("HostUnreachable", "HostKeyUnknown", "HostKeyChanged", "AuthenticationFailed", "KeyFileError")
 
 
 class WorkerMetrics:
@@ -25,11 +27,22 @@ class WorkerMetrics:
         self._failed = self._counter("muster_ssh_connections_failed", "Connections that did not open.", "reason")
         for reason in ("doubled", "stale", "superseded", "fenced"):
             self._refused.labels(reason)
+        for reason in UNCONNECTED:
+            self._failed.labels(reason)
         self.opened = self._counter("muster_ssh_connections_opened", "SSH connections opened.").inc
         self.reused = self._counter("muster_ssh_connections_reused", "Scripts on a connection that was open.").inc
         # A child of a metric is found by its labels once; looking it up costs more than counting.
         self._runs: dict[tuple[str, str], Observe] = {}
         self._arrivals: dict[str, Observe] = {}
+
+    def expect(self, actions: Iterable[str]) -> None:
+        """Tell of these actions from now on, with nothing that has ended.
+
+        A rate sees no rise where a series begins: a fleet that fails within one scrape would alarm nobody.
+        """
+        for action in actions:
+            for outcome in ("successful", "failed"):
+                self._run.labels(action, outcome)
 
     def ended(self, action: str, outcome: str, seconds: float) -> None:
         """Note a run that has come to its outcome."""

@@ -10,6 +10,7 @@ from dag.store import Store
 from telemetry.health import STUCK_SECONDS, Health, answering, turning
 from telemetry.listener import Listener, listen
 from telemetry.registry import new_registry
+from telemetry.timely import WITHIN_SECONDS, Timely
 from telemetry.tracing import open_spans
 from telemetry.worker import WorkerMetrics
 from workers.broker import QueueLengths
@@ -17,6 +18,9 @@ from workers.ear import Ear
 from workers.heartbeat import Heartbeat
 from workers.held import HeldRuns
 from workers.remote.executor import Executor
+
+# Redis that keeps silent for so long is away, too. It must be known before the check itself counts as one that hangs.
+AWAY_SECONDS = WITHIN_SECONDS / 2
 
 
 class WorkerHealth:
@@ -29,6 +33,7 @@ class WorkerHealth:
     def __init__(self, name: str, store: Store, heartbeat: Heartbeat, ear: Ear, lengths: QueueLengths) -> None:
         self._name, self._store, self._roster = name, store, Roster(store)
         self._heartbeat, self._ear, self._lengths = heartbeat, ear, lengths
+        self._ping = Timely(store.ping)
 
     def checks(self, is_draining: Callable[[], bool]) -> Health:
         """Return them; `is_draining` tells whether the process was told to stop."""
@@ -55,8 +60,8 @@ class WorkerHealth:
 
     def _is_away(self) -> bool:
         try:
-            self._store.ping()
-        except StoreUnavailable:
+            self._ping.ask().result(AWAY_SECONDS)
+        except (StoreUnavailable, TimeoutError):
             return True
         return False
 

@@ -65,6 +65,7 @@ def run_worker(settings: Settings, redis: Redis, impatient: Redis, actions: Mapp
     store, hosts, folder = Store(redis), HostRegistry(redis), profile_folder(limits)
     held, telling, app = HeldRuns(settings.engine.lease_seconds), Telling(settings), create_celery(settings)
     metrics, spans = telling.metrics, telling.spans
+    metrics.expect(actions)
     executor = Executor(ssh_options(settings.ssh), metrics, spans, LIBRARY)
     live = LiveLogs()
     logs = LogSender(live, RunningLogs(store), limits.log_seconds)

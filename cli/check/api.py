@@ -32,6 +32,8 @@ def check_caller(client: ApiClient) -> Finding:
     what = "sign-in"
     try:
         return fine(what, f"as {client.me()['name']}")
+    except Unavailable:
+        return unknown(what, "not known: the API can't serve")
     except CommandError as error:
         return wrong(what, str(error), "Give a password or a token that holds: --password-file, --token-file.")
 

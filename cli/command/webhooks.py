@@ -160,34 +160,40 @@ def deliveries(
 @webhooks.command("redeliver", epilog="Example: muster webhooks redeliver 1 msg_1_1795579200123-0")
 @calls
 def redeliver(
-    calling: Calling, id: IdArgument, delivery: Annotated[str, typer.Argument(help="As `deliveries` shows it")]
+    calling: Calling,
+    id: IdArgument,
+    delivery: Annotated[str, typer.Argument(help="As `deliveries` shows it")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Send a message once more, and see whether it arrives.
 
     Exits with 0 only if it does at once.
     """
     with calling.webhooks() as client:
-        _tell(id, client.redeliver(id, delivery))
+        _tell(id, client.redeliver(id, delivery), as_json=as_json)
 
 
 @webhooks.command("test", epilog="Example: muster webhooks test 1")
 @calls
-def test(calling: Calling, id: IdArgument) -> None:
+def try_it(calling: Calling, id: IdArgument, as_json: JsonFlag = False) -> None:
     """Send a message to try the way, and see whether it arrives.
 
     Exits with 0 only if it does at once.
     """
     with calling.webhooks() as client:
-        _tell(id, client.test(id))
+        _tell(id, client.test(id), as_json=as_json)
 
 
-def _tell(id: int, delivery: dict[str, Any]) -> None:
+def _tell(id: int, delivery: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(delivery))
     if delivery["status"] != "DELIVERED":
         why, then = _met(delivery) or "nobody has tried to send it yet", "There will be no more attempts."
         if delivery["status"] == "PENDING":
             then = f"It will be tried again: muster webhooks deliveries {id} shows what comes of it."
         raise CommandError(f"The message has not arrived: {why}. {then}")
-    print(f"DELIVERED: {_met(delivery)}")
+    if not as_json:
+        print(f"DELIVERED: {_met(delivery)}")
 
 
 def _met(row: dict[str, Any]) -> str:

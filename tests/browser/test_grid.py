@@ -115,6 +115,25 @@ def test_an_event_that_is_older_than_what_is_known_undoes_nothing(tried: Callabl
     assert found["name"] == "host 1 (forgotten)"
 
 
+def test_what_is_searched_in_a_log_is_marked_whatever_stands_before_it(tried: Callable[..., Any]) -> None:
+    # Some letters are two in lower case.
+    found = tried(
+        """async () => {
+          const { LogView } = await tried.load("log");
+          const log = new LogView("a.log");
+          log.add("İİİ İstanbul: (Error) [x] ERROR error", "");
+          const [field] = log.element.querySelectorAll("input[type=search]");
+          const marks = (word) => {
+            field.value = word;
+            field.dispatchEvent(new Event("input"));
+            return [...log.element.querySelectorAll("mark")].map((one) => one.textContent);
+          };
+          return [marks("error"), marks("(error) ["), marks("no")];
+        }"""
+    )
+    assert found == [["Error", "ERROR", "error"], ["(Error) ["], []]
+
+
 def test_reasons_that_differ_by_their_host_alone_are_one(tried: Callable[..., Any]) -> None:
     refused = [f"10.0.0.{n} port 22 can't be reached: Connection refused" for n in (1, 2)]
     found = tried(

@@ -122,21 +122,32 @@ def test_all_that_fit_are_selected_and_forgotten_once_that_is_confirmed(
 
 
 def test_hosts_are_added_once_what_is_wrong_is_put_right(stack: RunningStack, page: Page) -> None:
-    page.get_by_role("link", name="Hosts").click()
+    page.get_by_role("link", name="Hosts", exact=True).click()
     page.get_by_role("button", name="Add hosts").click()
     dialog = page.get_by_role("dialog", name="Add hosts")
     dialog.get_by_label("Addresses").fill("10.98.0.1 added-1\n10.98.0.300")
-    dialog.get_by_label("Labels").fill("test=added")
+    dialog.get_by_label("Labels").fill('test=added\nowner=team "a" b')
     dialog.get_by_label("Agent’s profile").fill("no/profile")
     dialog.get_by_role("button", name="Add").click()
     expect(dialog.get_by_label("Agent’s profile")).to_have_attribute("aria-invalid", "true")
     expect(dialog).to_contain_text("Line 2")
+    # Lines are counted as they stand there, and each fault says which other line it means.
+    dialog.get_by_label("Agent’s profile").fill("")
+    dialog.get_by_label("Addresses").fill("\n10.98.0.1 added-1\n\n10.98.0.1")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Line 4: names the same address and port as line 2")
     dialog.get_by_label("Addresses").fill("10.98.0.1 added-1")
     dialog.get_by_label("Agent’s profile").fill("")
     dialog.get_by_role("button", name="Add").click()
     expect(dialog).to_be_hidden()
     expect(page.get_by_text("added-1 is enrolled.")).to_be_visible()
     page.get_by_role("button", name="test=added").first.click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    # A label with blanks is found as well, pressed or typed.
+    page.get_by_role("button", name='owner=team "a" b').first.click()
+    expect(page.get_by_label("Label: name=value")).to_have_value('"owner=team ""a"" b"')
+    page.get_by_label("Label: name=value").fill('test=added owner="team ""a"" b"')
+    expect(page).to_have_url(re.compile("label=test%3Dadded"))
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_label("Label: name=value").fill("")
     expect(page.get_by_role("link", name="host-001")).to_be_visible()
@@ -158,8 +169,13 @@ def test_an_inventory_is_tried_first_and_each_bad_row_is_shown(
     expect(bad).to_have_count(1)
     expect(bad).to_contain_text("line 3")
     expect(bad).to_contain_text("port")
-    text = dialog.get_by_label("Inventory", exact=True)
-    text.fill(text.input_value().replace("two,port", "two,22"))
+    # Mended, the same file is chosen again.
+    inventory.write_text(inventory.read_text().replace("two,port", "two,22"))
+    with page.expect_file_chooser() as chooser:
+        dialog.get_by_label("Inventory file").click()
+    expect(dialog.get_by_label("Inventory file")).to_have_value("")
+    chooser.value.set_files(inventory)
+    expect(dialog.get_by_label("Inventory", exact=True)).to_have_value(inventory.read_text())
     dialog.get_by_role("button", name="Check").click()
     expect(dialog).to_contain_text("2 new: one, two")
     assert hosts_with(stack, label="test=file") == []
@@ -200,13 +216,22 @@ def test_who_may_only_look_is_offered_nothing_else(stack: RunningStack, open_pag
 
 
 def test_a_name_is_text_whatever_stands_in_it(stack: RunningStack, open_page: Callable[..., Page]) -> None:
-    name = "<img src=x onerror=document.title=1>"
+    name = f"<img src=x onerror=document.title=1>{'x' * 80}"
     body = {"hostBasicDataList": [{"innerIpAddress": "10.96.0.1", "name": name}], "labels": {"test": "<b>bold</b>"}}
     [made] = stack.http.post("/compute/hosts/batchCreate", json=body).json()["data"]["contents"]
     page = open_page(f"/console/hosts/{made['id']}?keyword=onerror")
     expect(page.get_by_role("dialog")).to_contain_text(name)
     expect(page.locator("tbody tr").first).to_contain_text(name)
     assert page.locator("img, b").count() == 0
+    # Nor does it stand out of a dialog.
+    stack.http.get(f"/compute/hosts/{made['id']}/agent")
+    page.keyboard.press("Escape")
+    page.locator("tbody").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Restart agents …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("onerror")).to_be_visible()
+    assert dialog.evaluate("(element) => element.scrollWidth - element.clientWidth") == 0
+    page.keyboard.press("Escape")
     stack.http.delete(f"/compute/hosts/{made['id']}")
 
 
@@ -262,11 +287,14 @@ def test_a_host_that_could_not_be_reached_says_why_and_when(
 def test_a_list_that_nobody_sees_asks_for_nothing(open_page: Callable[..., Page]) -> None:
     page = open_page("/console/hosts")
     page.clock.install()
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if is_list(request) else None)
     page.reload()
     expect(page.get_by_role("link", name="host-001")).to_be_visible()
-    asked: list[Request] = []
+    page.clock.run_for(EVERY_MS // 2)
+    assert len(asked) == 1
+    asked.clear()
     page.evaluate(HIDE, True)
-    page.on("request", lambda request: asked.append(request) if is_list(request) else None)
     page.clock.run_for(20 * EVERY_MS)
     with page.expect_request(is_list):
         page.evaluate(HIDE, False)

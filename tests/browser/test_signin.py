@@ -63,3 +63,31 @@ def test_who_has_signed_in_anew_in_another_tab_can_go_on_in_this_one(stack: Runn
     sign_in(page.context, stack.ready["user"], stack.ready["password"])
     page.get_by_role("button", name="Restart agents …").click()
     expect(page.get_by_role("dialog")).to_contain_text("This makes one task of 9 subtasks")
+
+
+def test_nothing_is_done_in_the_name_of_another_user_who_has_signed_in_in_another_tab(
+    stack: RunningStack, page: Page
+) -> None:
+    other = ("besides", "another password")
+    made = stack.http.post("/iam/users", json={"name": other[0], "password": other[1], "roles": ["OPERATOR"]})
+    assert made.status_code == 200, made.text
+    page.goto("/console/hosts")
+    page.get_by_role("checkbox", name="Select host-001").check()
+    sign_in(page.context, *other)
+    page.get_by_role("button", name="Restart agents …").click()
+    expect(page.get_by_role("banner")).to_contain_text("besides")
+    expect(page.get_by_text("besides has signed in in another tab, and goes on in this one.")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("None selected")).to_be_visible()
+
+
+def test_a_tab_that_is_come_back_to_knows_who_has_signed_in_meanwhile(stack: RunningStack, page: Page) -> None:
+    other_tab = page.context.new_page()
+    other_tab.goto("/console/hosts")
+    other_tab.get_by_role("button", name="Sign out").click()
+    expect(other_tab.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in(page.context, stack.ready["user"], stack.ready["password"])
+    other_tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(other_tab.get_by_role("heading", name="Tasks")).to_be_visible()

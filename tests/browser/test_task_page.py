@@ -340,6 +340,33 @@ def broken_task(stack: RunningStack) -> int:
         faults.mend()
 
 
+def test_whoever_goes_back_leaves_the_question_behind(open_page: OpenPage, broken_task: int) -> None:
+    page = open_page("/console/tasks")
+    page.locator(f"a[href='{path_of(broken_task)}']").click()
+    page.get_by_role("button", name="Roll back …").click()
+    expect(page.get_by_role("alertdialog", name="Roll this task back?")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+
+
+def test_a_task_that_is_forgotten_while_it_is_looked_at_says_so(stack: RunningStack, open_page: OpenPage) -> None:
+    [host] = stack.http.post(
+        "/compute/hosts/batchCreate", json={"hostBasicDataList": [{"innerIpAddress": "10.9.7.1"}], "zone": "nowhere"}
+    ).json()["data"]["contents"]
+    task = Played(stack.store, stack.restart([host["id"]])["id"])
+    [run] = task.begin(0, 1)
+    task.end(run, "the disk is full")
+    page = open_page(path_of(task.id))
+    expect(page.locator(".verdict")).to_contain_text("1 of 1 host failed")
+    page.clock.install()
+    page.reload()
+    expect(page.locator(".verdict")).to_contain_text("1 of 1 host failed")
+    stack.redis.delete(stack.store.keys.task(task.id))
+    page.clock.run_for(6000)
+    expect(page.get_by_text("Muster has forgotten this task since.")).to_be_visible()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_everybody_can_use_it(

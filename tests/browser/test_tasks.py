@@ -69,6 +69,17 @@ def test_filters_stand_in_the_address_and_find_a_host_by_its_name(
     expect(page.get_by_role("alert")).to_contain_text("No host has the name or address “no-such-host”.")
 
 
+def test_who_may_see_no_hosts_names_one_by_its_id(stack: RunningStack, open_page: Callable[..., Page]) -> None:
+    user = ("tasks-only", "only the tasks")
+    made = stack.http.post("/iam/users", json={"name": user[0], "password": user[1], "roles": ["TASK_VIEWER"]})
+    assert made.status_code == 200, made.text
+    page = open_page("/console/tasks", user=user)
+    page.get_by_label("Host’s id", exact=True).fill("host-001")
+    expect(page.get_by_role("alert")).to_contain_text("type its id")
+    page.get_by_label("Host’s id", exact=True).fill("999999")
+    expect(page.get_by_role("heading", name="No task fits")).to_be_visible()
+
+
 def test_the_oldest_come_first_where_that_is_wanted(stack: RunningStack, open_page: Callable[..., Page]) -> None:
     for _ in range(2):
         stack.restart([5])

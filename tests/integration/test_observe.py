@@ -134,6 +134,11 @@ def test_counters_count_what_happened(seen: Seen) -> None:
     assert (seen.values["muster_workers"], seen.values["muster_store_up"], seen.values["muster_broker_up"]) == (2, 1, 1)
 
 
+def test_a_worker_tells_of_what_it_has_never_done(stack: RunningStack) -> None:
+    text = httpx.get(f"{stack.ready['metrics']['worker-1']}/metrics", trust_env=False).text
+    assert 'muster_node_seconds_count{action="process.stop",outcome="failed"} 0.0\n' in text
+
+
 def test_no_metric_names_a_host_a_task_or_a_secret(stack: RunningStack, seen: Seen, host_ids: list[int]) -> None:
     allowed = {"action", "method", "outcome", "part", "python", "reason", "result", "route", "shard", "state"}
     assert set().union(*seen.labels.values()) <= allowed | {"status", "version", "zone", "le"}

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import typer
 from redis import Redis
 
 from cli.embedded import HOST, EmbeddedServer
+from cli.main import app
 from cli.port import free_port
 from cli.supervisor import Supervisor
 
@@ -28,6 +31,9 @@ COMMANDS += [f"{kind} {verb}" for kind in ("tokens", "access-keys") for verb in 
 COMMANDS += ["audit list"]
 WEBHOOKS = ("list", "add", "remove", "enable", "disable", "rotate", "deliveries", "redeliver", "test")
 COMMANDS += [f"webhooks {verb}" for verb in WEBHOOKS]
+# Those that run until they are ended, and those that show nothing where they did what they were told.
+SILENT = {"api", "scheduler", "worker", "flower", "users set-password", "users remove"}
+SILENT |= {"tokens revoke", "access-keys revoke", "webhooks remove", "webhooks enable", "webhooks disable"}
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
 
 
@@ -53,6 +59,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     supervisor.wait_for("valkey", server.answers, 10)
     yield server.url
     supervisor.stop()
+
+
+def commands_of(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Each command by its name, and its options."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands_of(one, (*path, name))
+    if not hasattr(command, "commands"):
+        yield " ".join(path), {option for parameter in command.params for option in parameter.opts}
+
+
+def test_every_command_that_shows_something_does_so_for_programs_too() -> None:
+    found = dict(commands_of(typer.main.get_command(app)))
+    assert found.keys() == set(COMMANDS)
+    assert {name for name, options in found.items() if "--json" not in options} == SILENT
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -17,7 +17,7 @@ from cli.check.machine import check_machine, check_reached
 from cli.check.store import judge, judge_fsync
 from cli.check.worker import check_profiles, check_schedulers, check_shards, check_workers
 from cli.doctor import report
-from cli.table import some
+from cli.table import print_table, some
 from config.settings import Settings, SshSettings, WorkerSettings
 from dag.dispatch import ReadyStream
 from dag.host import Host, HostStatus
@@ -238,3 +238,8 @@ def test_only_what_is_wrong_makes_the_doctor_fail(capsys: pytest.CaptureFixture[
         "text": "broken",
         "remedy": "Mend it.",
     }
+
+
+def test_lines_in_a_pipe_end_with_their_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("host", "how it stands"), [("web-1", "up"), ("[red]2", "down, and nobody knows why")])
+    assert capsys.readouterr().out == "host    how it stands\nweb-1   up\n[red]2  down, and nobody knows why\n"

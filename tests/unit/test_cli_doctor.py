@@ -84,7 +84,8 @@ def test_the_doctor_says_to_people_what_to_do(variables: dict[str, str], tmp_pat
 def test_a_doctor_who_meets_nobody_names_them(tmp_path: Path) -> None:
     redis, api = free_port(HOST), free_port(HOST)
     places = {"MUSTER_REDIS_URL": f"redis://:topsecret@{HOST}:{redis}/0", "MUSTER_API_URL": f"http://{HOST}:{api}"}
-    done = run(tmp_path, "doctor", "--json", **places)
+    # A password is not at fault where nobody is there to take it.
+    done = run(tmp_path, "doctor", "--json", **places, MUSTER_PASSWORD="guess")
     assert (done.returncode, found(done)) == (1, {"API": "WRONG", "sign-in": "UNKNOWN", "Redis": "WRONG"})
     assert f"Redis does not answer at {HOST} port {redis}" in done.stdout
     assert "topsecret" not in done.stdout
@@ -97,7 +98,7 @@ def test_a_directory_that_is_none_of_a_stack_is_refused(tmp_path: Path) -> None:
 
 
 def test_queues_show_what_waits_and_for_whom(variables: dict[str, str], tmp_path: Path) -> None:
-    assert run(tmp_path, "queues", "--json", **variables).stdout == "[]\n"
+    assert run(tmp_path, "queues", "--json", "--zone", "west", **variables).stdout == "[]\n"
     names = shards("west", 32)
     store = variables["MUSTER_REDIS_URL"]
     with Redis.from_url(store, decode_responses=True) as redis, Redis.from_url(f"{store[:-1]}1") as broker:
@@ -106,11 +107,14 @@ def test_queues_show_what_waits_and_for_whom(variables: dict[str, str], tmp_path
         redis.hset(Store(redis).keys.shards, mapping=dict.fromkeys(names, "w1"))
         broker.rpush(names[1], "one", "two")
         try:
+            broker.rpush("hosts.east.03", "three")
             queues = json.loads(run(tmp_path, "queues", "--json", **variables).stdout)
             table = run(tmp_path, "queues", "--zone", "west", **variables).stdout.splitlines()
         finally:
             roster.leave("w1")
             broker.flushdb()
-    assert queues[1] == {"name": "hosts.west.01", "waiting": 2, "assigned": "w1", "consumers": ["w1"]}
-    assert (queues[2]["consumers"], len(queues)) == ([], 32)
+    # The host's zone has no worker, and never had one.
+    assert queues[3] == {"name": "hosts.east.03", "waiting": 1, "assigned": "", "consumers": []}
+    assert queues[33] == {"name": "hosts.west.01", "waiting": 2, "assigned": "w1", "consumers": ["w1"]}
+    assert (queues[34]["consumers"], len(queues)) == ([], 64)
     assert table[3].split() == ["hosts.west.02", "0", "w1", "nobody"]

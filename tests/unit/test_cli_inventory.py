@@ -128,6 +128,8 @@ def test_nothing_is_enrolled_when_a_line_is_bad(url: str, tmp_path: Path) -> Non
     done = run(url, "fleet.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert "fleet.csv, line 3, ssh_port: must be positive" in done.stderr
+    whole = run(url, "fleet.csv", "--format", "yaml", cwd=tmp_path)
+    assert "muster: fleet.csv: must be a list of hosts" in whole.stderr
     assert "Traceback" not in done.stderr
     with ApiClient(url, "admin", "open sesame") as client:
         assert list(client.hosts()) == []

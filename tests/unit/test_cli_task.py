@@ -276,6 +276,19 @@ def test_a_task_is_rolled_back(hands: Served, muster: Muster, failed: int) -> No
     assert f"Task {failed} is SUCCESSFUL: rollback of Batch restart OCP agent" in done.out
 
 
+def test_after_a_rollback_that_failed_nothing_is_advised_that_is_refused(
+    hands: Served, muster: Muster, failed: int
+) -> None:
+    with hands.working({1: "no way back"}):
+        done = muster("tasks", "rollback", failed, "--watch")
+    assert done.code == 1
+    assert f"Task {failed} is FAILED: rollback of Batch restart OCP agent" in done.out
+    advised = [line.split("#")[0].split() for line in done.out.splitlines() if line.startswith("  muster tasks")]
+    assert [command[2] for command in advised] == ["rollback", "log"]
+    with hands.working():
+        assert muster(*advised[0][1:]).code == 0
+
+
 def test_a_step_is_skipped(hands: Served, muster: Muster, failed: int) -> None:
     assert muster("tasks", "skip", failed, subtask(hands, failed)).code == 0
     hands.finish(failed)

@@ -15,7 +15,7 @@ from cli.interrupt import StopAsked
 from cli.patience import PATIENCE_SECONDS
 from cli.snapshot import Snapshot
 from cli.task import TaskClient
-from cli.watch import Watch, saying_how_to_return
+from cli.watch import IDLE, Watch, saying_how_to_return
 from config.settings import Settings
 from dag.host import Host
 from dag.operation import Operations
@@ -124,6 +124,18 @@ def test_a_rollback_counts_what_is_undone(bench: Bench) -> None:
     ended = bench.watch(task)
     assert (ended.status, ended.operation) == ("SUCCESSFUL", "ROLLBACK")
     assert {stage.done for stage in ended.stages} == {2}
+
+
+def test_a_task_at_which_nobody_works_is_told_of_once_each_time(bench: Bench) -> None:
+    task, waits = bench.hands.submit([1, 2]), iter(range(1000))
+
+    def work() -> None:
+        # It begins after a minute, and stands still once more.
+        if (turn := next(waits)) == 120 or turn > 240:
+            bench.hands.step(task)
+
+    assert bench.watch(task, work=work).status == "SUCCESSFUL"
+    assert bench.said == [IDLE, IDLE]
 
 
 def test_a_host_that_may_not_be_seen_is_named_by_its_id(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """When a worker is to be replaced, and when it can't do its work: each fault by itself, and what is none."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +94,15 @@ def test_leases_that_are_not_renewed_are_one_only_while_redis_answers(bench: Ben
     bench.server.connected = False
     assert bench.faults("alive") == {}
     assert set(bench.faults("ready")) == {"redis", "roster"}
+
+
+def test_a_redis_that_hangs_is_away(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(bench.store.redis, "ping", lambda: answers.wait(5))
+    bench.heartbeat.renewed = LONG
+    assert bench.faults("alive") == {}
+    answers.set()
+    assert bench.faults("alive") == {"leases": "No lease has been renewed for 40 s, and Redis answers."}
 
 
 def test_so_is_deafness(bench: Bench) -> None:

@@ -7,19 +7,21 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from dag.error import StoreUnavailable
+from dag.host import Host
 from dag.lease import Report
 from dag.operation import Operations
+from dag.registry import HostRegistry
 from dag.roster import Roster, Worker
 from dag.shard import shard_of
 from dag.store import Store
 from telemetry.scheduler import SchedulerMetrics
 from telemetry.store import KEPT_SECONDS, StoreCollector
-from telemetry.worker import WorkerMetrics
+from telemetry.worker import UNCONNECTED, WorkerMetrics
 from tests.unit.test_runner import Bench as RunnerBench
 from tests.unit.test_scheduler import BEGIN_MS, LEASE_MS
 from tests.unit.test_scheduler import Bench as SchedulerBench
 from workers.action.registry import ACTIONS, UNDOS
-from workers.remote.error import HostUnreachable
+from workers.remote.error import HostUnreachable, RemoteError
 from workers.remote.session import Completed
 from workers.runner import Runner, StepFailed
 
@@ -147,6 +149,19 @@ def test_workers_and_their_queues_are_told_of(watched: Watched) -> None:
     assert watched.value("muster_store_up") == 1
 
 
+def test_a_zone_of_hosts_without_a_worker_is_told_of_and_one_without_either_is_not(watched: Watched) -> None:
+    hosts = HostRegistry(watched.bench.store.redis, keys=watched.bench.store.keys)
+    taking = {"state": "taking"}
+    Roster(watched.bench.store, alive_seconds=4).beat(Worker("w", "near", frozenset()))
+    hosts.delete([host.id for host, _agent in hosts.page(page=1, size=1000)[0]])
+    [far] = hosts.create([Host(0, "10.0.0.1", zone="far")])
+    assert watched.value("muster_workers", zone="near", **taking) == 1
+    assert watched.value("muster_workers", zone="far", **taking) == 0
+    assert watched.value("muster_workers", zone="default", **taking) is None
+    hosts.delete([far.id])
+    assert watched.value("muster_workers", zone="far", **taking) is None
+
+
 def test_while_redis_is_away_it_is_told_and_nothing_else() -> None:
     away = Redis(port=1, decode_responses=True)
     registry = CollectorRegistry()
@@ -190,6 +205,19 @@ def test_runs_are_timed_by_action_and_outcome_and_refused_ones_counted() -> None
     with counted.held.holding(counted.step().run, timeout_seconds=60):
         counted.runner.run(counted.step())
     assert counted.value("muster_attempts_refused_total", reason="doubled") == 1
+
+
+def test_what_may_fail_is_told_before_it_does() -> None:
+    """Prometheus sees no rise in a series that begins."""
+    registry = CollectorRegistry()
+    WorkerMetrics(registry).expect(["agent.stop"])
+    found = {"action": "agent.stop", "outcome": "failed"}
+    assert registry.get_sample_value("muster_node_seconds_count", found) == 0
+    # The others are of scripts that had a connection.
+    kinds = {kind.__name__ for kind in RemoteError.__subclasses__()}
+    assert set(UNCONNECTED) == kinds - {"ConnectionLost", "RemoteTimeout", "RemoteCancelled"}
+    for reason in UNCONNECTED:
+        assert registry.get_sample_value("muster_ssh_connections_failed_total", {"reason": reason}) == 0
 
 
 def test_a_failure_is_timed_as_such() -> None:

@@ -19,18 +19,21 @@ export class ApiError extends Error {
   }
 }
 
-// onSignedOut() is told when the session has ended, onAway(error | null) when calls begin to fail because something is
-// away, and with null once they work again.
+// onSignedOut() is told when the session has ended, onOther(session) when another user has signed in in another tab,
+// onAway(error | null) when calls begin to fail because something is away, and with null once they work again.
 export class Api {
   #token = "";
+  #userId = 0;
   #onSignedOut;
+  #onOther;
   #onAway;
   #isAway = false;
   // Answers that were asked for ahead, by path.
   #ahead = new Map();
 
-  constructor({ onSignedOut = () => {}, onAway = () => {} } = {}) {
+  constructor({ onSignedOut = () => {}, onOther = () => {}, onAway = () => {} } = {}) {
     this.#onSignedOut = onSignedOut;
+    this.#onOther = onOther;
     this.#onAway = onAway;
   }
 
@@ -84,8 +87,8 @@ export class Api {
   }
 
   // Takes over who has signed in: {user, permissions, csrfToken, expireTime, flowerUrl}, or null: nobody has.
-  async loadSession() {
-    const response = await this.#fetch("GET", "/console/session", undefined, {});
+  async loadSession(options = {}) {
+    const response = await this.#fetch("GET", "/console/session", undefined, options);
     return response.status === 204 ? null : this.#keep((await read(response)).data);
   }
 
@@ -100,6 +103,7 @@ export class Api {
 
   #keep(session) {
     this.#token = session.csrfToken ?? "";
+    this.#userId = session.user.id;
     return session;
   }
 
@@ -123,14 +127,18 @@ export class Api {
     throw error;
   }
 
-  // Whether another tab has signed in anew since, as the same browser: then the call is worth a second try.
+  // Whether the same user has signed in anew in another tab since: then the call is worth a second try. Where it was
+  // another user, nothing is done in that one's name that somebody asked for in this one's.
   async #hasNewToken(response) {
     const { error } = await response.clone().json().catch(() => ({}));
     if (error?.target !== "X-Muster-CSRF") return false;
-    const before = this.#token;
-    const session = await this.#send("GET", "/console/session", undefined, {});
-    if (session.status === 200) this.#keep((await session.json()).data);
-    return this.#token !== before;
+    const [before, userId] = [this.#token, this.#userId];
+    const answer = await this.#send("GET", "/console/session", undefined, {});
+    if (answer.status !== 200) return false;
+    const session = this.#keep((await answer.json()).data);
+    if (session.user.id === userId) return this.#token !== before;
+    this.#onOther(session);
+    throw new DOMException("Another user has signed in.", "AbortError");
   }
 
   async #send(method, path, body, { signal, background = false, headers = {}, cache }) {

@@ -16,6 +16,11 @@ export function confirm({ title, text, action, dismiss = "Cancel", isDangerous =
   return promise;
 }
 
+// Closes what is open, as Escape does: whoever leaves a page leaves its questions, too.
+export function closeDialogs() {
+  document.querySelectorAll("dialog").forEach((dialog) => dialog.close(""));
+}
+
 // Opens a modal <dialog> with a heading around a form of these children, and removes it once it is closed. A submit
 // button's value is the dialog's returnValue; Escape closes it with "".
 export function openDialog({ title, isAlert = false, isWide = false }, ...children) {

@@ -2,19 +2,22 @@
 
 import { Api } from "./api.js";
 import { showBanner } from "./banner.js";
+import { closeDialogs } from "./confirm.js";
 import { fill, h } from "./dom.js";
 import { showHeader } from "./header.js";
-import { errorBlock } from "./notice.js";
+import { errorBlock, tell } from "./notice.js";
 import { firstPath, followLinks, match, ROOT } from "./router.js";
 import { Session } from "./session.js";
 import { askToSignIn } from "./signin/page.js";
 
 const main = document.getElementById("main");
-const api = new Api({ onSignedOut, onAway: (error) => showBanner(error, api) });
+const api = new Api({ onSignedOut, onOther, onAway: (error) => showBanner(error, api) });
 
 let session = null;
 let shown = null; // {page, params, unmount}
 let turn = 0;
+// While somebody is asked to sign in: what takes a session that another tab has begun.
+let takeSession = null;
 
 async function start() {
   followLinks(go);
@@ -22,6 +25,7 @@ async function start() {
   const found = match(location.pathname);
   found?.page.ahead?.(found.params).forEach((path) => api.ahead(path));
   window.addEventListener("popstate", () => show());
+  document.addEventListener("visibilitychange", () => document.hidden || lookAgain());
   try {
     const found = await api.loadSession();
     if (!found) return onSignedOut();
@@ -41,6 +45,7 @@ function go(path) {
 
 async function show() {
   if (!session) return;
+  closeDialogs();
   if (location.pathname === "/" || location.pathname.replace(/\/+$/, "") === ROOT) {
     history.replaceState(null, "", firstPath(session));
   }
@@ -88,11 +93,34 @@ async function onSignedOut() {
   const before = session?.user.id;
   session = null;
   showHeader(null, {});
-  const found = await askToSignIn(main, api);
+  closeDialogs();
+  const found = await new Promise((resolve) => {
+    takeSession = resolve;
+    askToSignIn(main, api).then(resolve);
+  });
+  takeSession = null;
   delete main.dataset.signin;
   session = new Session(found);
   if (before !== undefined && before !== session.user.id) history.replaceState(null, "", firstPath(session));
   await show();
+}
+
+// Another user has signed in in this browser: from now on it is that one's page.
+function onOther(found) {
+  leave();
+  session = new Session(found);
+  tell(`${session.user.name} has signed in in another tab, and goes on in this one.`);
+  return show();
+}
+
+// Whoever comes back to this tab may have signed in or out in another one.
+async function lookAgain() {
+  const found = await api.loadSession({ background: true }).catch(() => undefined);
+  if (found === undefined || document.hidden) return;
+  if (!session) {
+    if (found) takeSession?.(found);
+  } else if (!found) onSignedOut();
+  else if (found.user.id !== session.user.id) onOther(found);
 }
 
 async function signOut() {

@@ -11,6 +11,7 @@ export function pager({ noun, onPage }) {
   const text = h("span", { class: "number", role: "status" });
   const back = button("Previous page", "‹", () => onPage(number - 1));
   const on = button("Next page", "›", () => onPage(number + 1));
+  back.hidden = on.hidden = true;
   let number = 1;
 
   function show(page) {

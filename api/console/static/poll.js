@@ -2,8 +2,9 @@
 
 const SLOWEST_MS = 15000;
 
-// Returns stop(). `act` is called at once, then `everyMs` after it has ended; when the page becomes visible again, at once.
-export function poll(act, everyMs) {
+// Returns stop(). `act` is called at once (but where that has been done just now), then `everyMs` after it has ended; when
+// the page becomes visible again, at once.
+export function poll(act, everyMs, { isFirstDone = false } = {}) {
   let timer = 0;
   let failures = 0;
   let isActing = false;
@@ -25,7 +26,8 @@ export function poll(act, everyMs) {
   }
 
   document.addEventListener("visibilitychange", turn);
-  turn();
+  if (isFirstDone) timer = setTimeout(turn, everyMs);
+  else turn();
   return () => {
     isStopped = true;
     clearTimeout(timer);

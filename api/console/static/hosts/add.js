@@ -34,7 +34,8 @@ export function askToAdd(api) {
       resolve(true);
       dialog.close();
     } catch (error) {
-      const rest = showFaults(error, fields).map(named);
+      const lines = hostLines(fields).map((line) => line.number);
+      const rest = showFaults(error, fields).map((one) => named(one, lines));
       const isElsewhere = rest.length > 0 || !error.subErrors?.length;
       if (isElsewhere) fill(fault, errorBlock({ ...error, message: inShort(error, rest), subErrors: rest }));
     }
@@ -65,12 +66,18 @@ function makeFields() {
 
 function bodyOf(fields) {
   const text = (name) => fields[name].control.value.trim();
-  const hosts = text("hostBasicDataList").split("\n").map((line) => line.trim()).filter(Boolean);
-  const body = { hostBasicDataList: hosts.map(hostOf), sshPort: Number(text("sshPort") || 22) };
+  const hosts = hostLines(fields).map((line) => hostOf(line.text));
+  const body = { hostBasicDataList: hosts, sshPort: Number(text("sshPort") || 22) };
   for (const name of ["user", "profile", "zone", "description"]) if (text(name)) body[name] = text(name);
   if (text("credentialId")) body.credentialId = Number(text("credentialId"));
   for (const name of ["labels", "variables"]) if (text(name)) body[name] = pairsOf(text(name));
   return body;
+}
+
+// What stands in the lines that are not empty, each with its number.
+function hostLines({ hostBasicDataList }) {
+  const lines = hostBasicDataList.control.value.split("\n").map((line, at) => ({ number: at + 1, text: line.trim() }));
+  return lines.filter((line) => line.text);
 }
 
 function hostOf(line) {
@@ -83,8 +90,11 @@ function inShort(error, rest) {
   return rest.length ? `${count(rest.length)} faults:` : error.message;
 }
 
-// "hostBasicDataList[2].innerIpAddress" as "Line 3".
-function named(fault) {
+// "hostBasicDataList[2].innerIpAddress" as "Line 3", and so another entry that its message is about. `lines` are the
+// numbers of the lines of the entries.
+function named(fault, lines) {
   const found = /^hostBasicDataList\[(\d+)\]/.exec(fault.field);
-  return found ? { ...fault, field: `Line ${Number(found[1]) + 1}` } : fault;
+  if (!found) return fault;
+  const message = fault.message.replace(/the entry at (\d+)$/, (_, at) => `line ${lines[at]}`);
+  return { ...fault, field: `Line ${lines[found[1]]}`, message };
 }

@@ -15,7 +15,9 @@ const EXAMPLE = "address,name,user,profile,label.rack\n10.0.0.11,web-1,admin,ocp
 // Asks for an inventory. Returns true once its hosts are enrolled, false where it was cancelled.
 export function askToImport(api) {
   const { promise, resolve } = Promise.withResolvers();
-  const file = h("input", { type: "file", accept: ".csv,.json,.yaml,.yml,.ini,.cfg,text/*", on: { change: read } });
+  // Else a browser says nothing where the same file, mended meanwhile, is chosen again.
+  const click = () => (file.value = "");
+  const file = h("input", { type: "file", accept: ".csv,.json,.yaml,.yml,.ini,.cfg,text/*", on: { click, change: read } });
   const format = h("select", { on: { change: forget } }, FORMATS.map(([value, text]) => h("option", { value }, text)));
   const looks = { rows: 7, placeholder: EXAMPLE, autocomplete: "off", spellcheck: "false", required: true };
   const content = h("textarea", { ...looks, on: { input: forget } });

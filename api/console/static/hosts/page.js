@@ -13,6 +13,7 @@ import { actionBar } from "./actions.js";
 import { askToAdd } from "./add.js";
 import { showHost } from "./host.js";
 import { askToImport } from "./import.js";
+import { labelsIn, quoted } from "./label.js";
 import { Selection } from "./selection.js";
 import { hostTable } from "./table.js";
 
@@ -76,7 +77,7 @@ class HostPage {
   // Loads the list, and from then on again and again; returns once it is there.
   async start() {
     await this.load();
-    if (!this.#isClosed) this.#stop = poll(() => this.#refresh(), EVERY_MS);
+    if (!this.#isClosed) this.#stop = poll(() => this.#refresh(), EVERY_MS, { isFirstDone: true });
   }
 
   // Somebody waits for it, and a list that was being asked for is not wanted any more.
@@ -119,7 +120,6 @@ class HostPage {
     this.#isClosed = true;
     this.#stop();
     this.#asking.abort();
-    document.querySelectorAll("dialog").forEach((dialog) => dialog.close());
   }
 
   #filters() {
@@ -147,8 +147,9 @@ class HostPage {
   }
 
   #chooseLabel(label) {
-    this.#labels.set(label);
-    this.#choose({ label });
+    const text = quoted(label);
+    this.#labels.set(text);
+    this.#choose({ label: text });
   }
 
   #show({ contents, page }) {
@@ -176,9 +177,7 @@ class HostPage {
 }
 
 function pathOf({ status, agent, keyword, label, sort }, page, size) {
-  // Several labels stand with blanks between them; a value with a blank can't be typed here.
-  const labels = label.split(/\s+/).filter(Boolean);
-  return `/compute/hosts${queryOf({ size, page, sort, status, agentStatus: agent, keyword, label: labels })}`;
+  return `/compute/hosts${queryOf({ size, page, sort, status, agentStatus: agent, keyword, label: labelsIn(label) })}`;
 }
 
 function nothing({ status, agent, keyword, label }, mayChange) {

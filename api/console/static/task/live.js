@@ -87,14 +87,27 @@ export class Live {
   #warn() {
     this.#timer = 0;
     const text = `Live updates are interrupted. Shown is ${clock(this.#seenAt)}; the page connects again by itself and misses nothing.`;
+    this.#say(text);
+  }
+
+  #say(text) {
     fill(this.element, h("p", { class: "notice tone-canceling" }, h("span", { class: "glyph", "aria-hidden": "true" }, "◐"), text));
+  }
+
+  /** A task that ended long ago is forgotten, after `engine.retention_seconds`, even while somebody looks at it. */
+  #failed(error) {
+    if (error.status === 404) {
+      this.end();
+      this.#say("Muster has forgotten this task since. What is shown is how it stood last.");
+    }
+    throw error;
   }
 
   /** Where no events come: has anything changed? */
   async #ask() {
     if (this.#isLive) return;
     const path = `${this.path}?view=summary&fields=id,status,operation`;
-    const { etag, isNew } = await this.api.refresh(path, this.#etag, { background: true });
+    const { etag, isNew } = await this.api.refresh(path, this.#etag, { background: true }).catch((error) => this.#failed(error));
     const isFirst = !this.#etag;
     this.#etag = etag;
     if (isNew && !isFirst) await this.tell.onReset();

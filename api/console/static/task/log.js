@@ -77,19 +77,21 @@ export class LogView {
   #parts() {
     const text = this.#shown;
     if (!this.#word) return [text];
-    const [lower, parts] = [text.toLowerCase(), []];
+    const parts = [];
     let from = 0;
-    for (let at = lower.indexOf(this.#word); at >= 0 && this.#marks.length < MOST_FOUND; at = lower.indexOf(this.#word, from)) {
-      const mark = h("mark", {}, text.slice(at, at + this.#word.length));
+    // Not by lower case: some letters get longer by it, and all behind them would be marked beside the word.
+    for (const { 0: found, index } of text.matchAll(new RegExp(escaped(this.#word), "giu"))) {
+      if (this.#marks.length === MOST_FOUND) break;
+      const mark = h("mark", {}, found);
       this.#marks.push(mark);
-      parts.push(text.slice(from, at), mark);
-      from = at + this.#word.length;
+      parts.push(text.slice(from, index), mark);
+      from = index + found.length;
     }
     return [...parts, text.slice(from)];
   }
 
   #seek() {
-    this.#word = this.#search.value.toLowerCase();
+    this.#word = this.#search.value;
     this.#at = -1;
     this.#render();
     if (this.#marks.length) this.#step(1);
@@ -122,6 +124,11 @@ export class LogView {
     else if (scrollTop < this.#top) this.#follow.checked = false;
     this.#top = scrollTop;
   }
+}
+
+/** The text as a regular expression that finds just that. @param {string} text */
+function escaped(text) {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 function button(name, glyph, act) {

@@ -60,7 +60,7 @@ class TaskPage {
     return [
       toggles({ label: "Status", choices, chosen: status, onChange: (chosen) => this.#choose({ status: chosen }) }),
       search("Name", "keyword", keyword),
-      search("Host’s id or name", "host", host),
+      search(this.#session.may("HOST_VIEWER") ? "Host’s id or name" : "Host’s id", "host", host),
     ];
   }
 
@@ -90,7 +90,7 @@ class TaskPage {
   async #ask() {
     const background = !this.#isAsked;
     this.#isAsked = false;
-    const path = pathOf(this.#wanted, await findHost(this.#api, this.#wanted.host));
+    const path = pathOf(this.#wanted, await findHost(this.#api, this.#session, this.#wanted.host));
     const known = path === this.#shown.path ? this.#shown.etag : "";
     return [path, await this.#api.refresh(path, known, { background })];
   }
