@@ -16,10 +16,13 @@ from workers.remote.executor import Completed
 SHELLS = ["dash", "bash"]
 _numbers = itertools.count(1)
 PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
-AGENT = """#!/bin/sh
-{trap}
-echo $$ >>{home}/pids
-while :; do sleep 0.2; done
+# It waits for a line that nobody writes. A `sleep` would be its child, which has the agent's own arguments for a moment,
+# until it is `sleep`: to `ps` as to Muster's scripts there would be two agents then.
+IDLE = "exec 3<>{home}/silence; while :; do read -r _ <&3; done"
+AGENT = f"""#!/bin/sh
+{{trap}}
+echo $$ >>{{home}}/pids
+{IDLE}
 """
 
 
@@ -43,6 +46,8 @@ class Agent:
         return path
 
     def install(self, trap: str = "", start: str = "", stop: str = "") -> "Agent":
+        if not (self.home / "silence").exists():
+            os.mkfifo(self.home / "silence")
         self.write("agent", AGENT.format(home=self.home, trap=trap))
         self.write("start.sh", start or f"#!/bin/sh\n{self.home}/agent >/dev/null 2>&1 &\n")
         self.write("stop.sh", stop or f"#!/bin/sh\nkill $(tail -n 1 {self.home}/pids)\n")
