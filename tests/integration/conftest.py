@@ -41,8 +41,4 @@ def host_ids(stack: RunningStack, openssh: OpenSshHosts) -> list[int]:
 def clean(openssh: OpenSshHosts) -> Iterator[None]:
     """Agents without faults again after a test that set some; they run, whatever the test left."""
     yield
-    for number in range(1, openssh.count + 1):
-        openssh.clear_faults(number)
-        start = openssh.control_start(number)
-        out, err = start.communicate(timeout=30)
-        assert start.returncode == 0, out + err
+    openssh.mend()

@@ -23,11 +23,7 @@ FIRST = 11
 def revived(openssh: OpenSshHosts) -> Iterator[None]:
     """All agents run again after a test that stopped some."""
     yield
-    for number in range(FIRST, openssh.count + 1):
-        openssh.clear_faults(number)
-        start = openssh.control_start(number)
-        out, err = start.communicate(timeout=30)
-        assert start.returncode == 0, out + err
+    openssh.mend(FIRST)
 
 
 def answer(response: httpx.Response) -> Any:
