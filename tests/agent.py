@@ -16,8 +16,8 @@ from workers.remote.executor import Completed
 SHELLS = ["dash", "bash"]
 _numbers = itertools.count(1)
 PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
-# It waits for a line that nobody writes. A `sleep` would be its child, which has the agent's own arguments for a moment,
-# until it is `sleep`: to `ps` as to Muster's scripts there would be two agents then.
+# It waits for a line that nobody writes. A `sleep` would be its child, which has the agent's own arguments until it is
+# `sleep`: to `ps` as to Muster's scripts there would be two agents for a moment.
 IDLE = "exec 3<>{home}/silence; while :; do read -r _ <&3; done"
 AGENT = f"""#!/bin/sh
 {{trap}}
@@ -96,7 +96,7 @@ class Agent:
         assert process.stdout is not None
         assert process.stdin is not None
         output = process.stdout.read().decode(errors="replace")
-        code = process.wait(timeout=30)
+        code = process.wait(timeout=60)
         process.stdin.close()
         process.stdout.close()
         return Completed(code, output, 0.0)

@@ -57,7 +57,7 @@ def test_ctrl_c_leaves_the_task_running(stack: RunningStack, host_ids: list[int]
         # The first stage is told by the watch itself, so it has begun.
         assert watch.stdout.readline() == "Prepare restart OCP agent: 1/1\n"
         watch.send_signal(signal.SIGINT)
-        _, told = watch.communicate(timeout=20)
+        _, told = watch.communicate(timeout=60)
     assert watch.returncode == 128 + signal.SIGINT
     assert f"Task {task} goes on without this command. To come back: muster tasks watch {task}" in told
     assert stack.follow(task)["status"] == "SUCCESSFUL"

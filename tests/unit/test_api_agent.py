@@ -125,7 +125,7 @@ def test_many_questions_about_one_host_are_one_inquiry(bench: Bench) -> None:
     let_go = threading.Event()
 
     def slow() -> Look:
-        assert let_go.wait(5)
+        assert let_go.wait(30)
         return running(*NAMES)
 
     bench.worker.sight = slow

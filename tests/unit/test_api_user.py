@@ -190,7 +190,7 @@ def test_of_two_administrators_who_remove_each_other_one_stays(redis: fakeredis.
     both, refused = Barrier(2), []
 
     def remove(name: str) -> None:
-        both.wait(5)
+        both.wait(30)
         try:
             UserStore(redis).remove(name)
         except LastAdministrator:

@@ -100,7 +100,8 @@ def test_a_connection_that_the_server_has_closed_meanwhile_hears_again(
     connection.Producer().publish({"n": 1}, routing_key=QUEUES[0], declare=[queue])
     consumer.consume()
     connection.drain_events(timeout=10)
-    polled = consumer.channel.client.connection
+    polled = consumer.channel.client.connection if consumer.channel else None
+    assert polled
     if is_long_idle:
         # redis-py would ask for a sign of life before the next command.
         polled.next_health_check = 0
