@@ -73,6 +73,8 @@ def _configure(settings: Settings, port: int, password: str) -> None:
     options.max_tasks, options.max_workers = settings.flower.max_tasks, settings.flower.max_workers
     options.purge_offline_workers = settings.flower.forget_seconds
     options.tasks_columns = COLUMNS
+    # ms; a worker that has its hands full may take longer than Flower's one second, and would have no page.
+    options.inspect_timeout = 3000.0
     # Tasks are steered through the API, which knows their leases; here they are looked at.
     options.read_only = True
     logging.getLogger("tornado.access").setLevel(logging.ERROR)

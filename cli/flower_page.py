@@ -10,7 +10,6 @@ from flower.views.broker import BrokerView
 from flower.views.monitor import Metrics
 from flower.views.tasks import TasksView, TaskView
 from flower.views.workers import WorkerView
-from kombu.pools import connections
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler, authenticated
 
@@ -61,12 +60,6 @@ class WorkerPage(_Styled, WorkerView):
     async def get(self, name: str) -> None:
         """Answer once the worker has; see Flower."""
         await self.application.update_workers(workername=name)
-        if "stats" not in self.application.workers.get(name, {}):
-            # Connections that were kept through an outage of the broker take each other's answers, and closing them
-            # would wait for them: they are left, and others opened.
-            connections.clear()
-            self.application.capp._pool = None
-            await self.application.update_workers(workername=name)
         await super().get(name)
 
 

@@ -18,10 +18,13 @@ from workers.remote.shell import Mark, command
 SHELLS = ["dash", "bash"]
 _numbers = itertools.count(1)
 PREPARE, PROXY, STOP, START, FINISH, SHUTDOWN, FINISH_STOP, RESTART_PROCESS, STOP_PROCESS = ACTIONS
-AGENT = """#!/bin/sh
-{trap}
-echo $$ >>{home}/pids
-while :; do sleep 0.2; done
+# It waits for a line that nobody writes. A `sleep` would be its child, which has the agent's own arguments until it is
+# `sleep`: to `ps` as to Muster's scripts there would be two agents for a moment.
+IDLE = "exec 3<>{home}/silence; while :; do read -r _ <&3; done"
+AGENT = f"""#!/bin/sh
+{{trap}}
+echo $$ >>{{home}}/pids
+{IDLE}
 """
 
 
@@ -46,6 +49,8 @@ class Agent:
         return path
 
     def install(self, trap: str = "", start: str = "", stop: str = "") -> "Agent":
+        if not (self.home / "silence").exists():
+            os.mkfifo(self.home / "silence")
         self.write("agent", AGENT.format(home=self.home, trap=trap))
         self.write("start.sh", start or f"#!/bin/sh\n{self.home}/agent >/dev/null 2>&1 &\n")
         self.write("stop.sh", stop or f"#!/bin/sh\nkill $(tail -n 1 {self.home}/pids)\n")
@@ -100,7 +105,7 @@ class Agent:
         process.stdin.close()
         # Whatever else speaks would speak into the next script.
         assert process.stdout.read() == b""
-        code = process.wait(timeout=30)
+        code = process.wait(timeout=60)
         process.stdout.close()
         return Completed(code, (output + mark.rest()).decode(errors="replace"), 0.0)
 

@@ -18,6 +18,7 @@ from deploy.fleet.leftovers import find_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNPACKED = ROOT / ".cache/packages"
+DAEMONS = ("ocp_agentd", "ocp_mgragent", "ocp_monagent", "pos_proxy")
 CONFIG = """\
 {listen}
 Port {port}
@@ -111,7 +112,7 @@ class OpenSshHosts:
         self.start_server()
         starts = [self.control_start(number) for number in range(1, self.count + 1)]
         for start in starts:
-            out, err = start.communicate(timeout=30)
+            out, err = start.communicate(timeout=60)
             assert start.returncode == 0, out + err
 
     def start_server(self) -> None:
@@ -127,7 +128,7 @@ class OpenSshHosts:
             with (self.root / "sshd.log").open("ab") as log:
                 command = [*self.inside(first), find_sshd(), "-D", "-e", "-f", str(config)]
                 self._servers.append(subprocess.Popen(command, stderr=log, env=environment))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not all(self.greets(number) for number in numbers):
             assert all(s.poll() is None for s in self._servers), (self.root / "sshd.log").read_text()
             assert time.monotonic() < deadline, "sshd does not answer"
@@ -194,6 +195,19 @@ class OpenSshHosts:
         for file in (self.agent_home(number) / "conf/faults").iterdir():
             file.unlink()
         install_program(self.agent_home(number), "pos_proxy")
+
+    def mend(self, first: int = 1) -> None:
+        """Take the faults from all agents from this number on, and start those that do not run as they should."""
+        numbers = range(first, self.count + 1)
+        hurt = [number for number in numbers if any((self.agent_home(number) / "conf/faults").iterdir())]
+        for number in numbers:
+            self.clear_faults(number)
+            pids = self.pids(number)
+            if number not in hurt and any(len(pids.get(name, [])) != 1 for name in DAEMONS):
+                hurt.append(number)
+        for start in [self.control_start(number) for number in hurt]:
+            out, err = start.communicate(timeout=60)
+            assert start.returncode == 0, out + err
 
     def stop_server(self) -> None:
         """End sshd and the sessions that it has open."""

@@ -70,7 +70,7 @@ class PlayedWorker:
         look = self.sight()
         if look is not None:
             agent = Agent(look.status, look.version, seen_at=1) if not look.reason else None
-            Inquiries(self.store).answer(inquiry.host_id, inquiry.number, look, agent, keep_seconds=0.3)
+            Inquiries(self.store).answer(inquiry.host_id, inquiry.number, look, agent, keep_seconds=1.0)
 
     def waiting(self, queues: Collection[str]) -> Mapping[str, int]:
         return dict.fromkeys(queues, 0)

@@ -31,10 +31,28 @@ class Channel(redis.Channel):
         seconds = self.brpop_timeout if timeout is None else timeout
         room = self.qos.can_consume_max_estimate() or MOST_AT_ONCE
         count = max(1, min(room, MOST_AT_ONCE))
+        self._renew_if_closed()
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
         keys = list(queues)
-        self.client.connection.send_command("BLMPOP", seconds or 0, len(keys), *keys, "RIGHT", "COUNT", count)
+        command = ("BLMPOP", seconds or 0, len(keys), *keys, "RIGHT", "COUNT", count)
+        # Its check of a connection that was idle for long would make a new one, and tell nobody.
+        self.client.connection.send_command(*command, check_health=False)
+
+    def _renew_if_closed(self) -> None:
+        """Connect anew where the server has closed the connection while nothing was asked, as when it was restarted.
+
+        Left to redis-py, which connects as it sends, kombu's poller would go on watching the old socket, and whatever
+        is answered on the new one would never be heard.
+        """
+        connection = self.client.connection
+        try:
+            is_closed = connection.can_read()
+        except self.connection_errors:
+            is_closed = True
+        if is_closed:
+            connection.disconnect()
+            self.connection.cycle._register(self, self.client, "BRPOP")
 
     def _brpop_read(self, **options: Any) -> bool:
         try:

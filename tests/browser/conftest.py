@@ -10,7 +10,7 @@ from tests.stack import RunningStack
 
 HOSTS = 8
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 780}
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 
 expect.set_options(timeout=WAIT_MS)
 

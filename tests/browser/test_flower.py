@@ -170,7 +170,7 @@ def test_the_page_of_the_broker_shows_how_much_waits(stack: RunningStack, open_f
             os.kill(pid, signal.SIGCONT)
     assert stack.follow(task["id"])["status"] == "SUCCESSFUL"
     # Each is empty, and one worker's again.
-    until(lambda: page.reload() and shown_consumers(page) == dict.fromkeys(SHARDS, 1), 20)
+    until(lambda: page.reload() and shown_consumers(page) == dict.fromkeys(SHARDS, 1))
     assert shown_lengths(page) == dict.fromkeys(SHARDS, 0)
 
 

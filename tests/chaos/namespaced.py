@@ -108,7 +108,7 @@ class NamespacedStack(RunningStack):
         self._start_api()
         for node in ("scheduler-1", "worker-1", "worker-2"):
             self.run_muster(node)
-        until(lambda: all(self.queues(node) for node in ("worker-1", "worker-2")), 30)
+        until(lambda: all(self.queues(node) for node in ("worker-1", "worker-2")), 60)
         return self
 
     def _start_server(self) -> None:
@@ -119,7 +119,7 @@ class NamespacedStack(RunningStack):
         self.run("valkey", CENTRE, [get_binary_path(), *listen, *files])
         self.redis = Redis.from_url(f"unix://{path}", decode_responses=True)
         self.store = Store(self.redis)
-        until(self._answers, 10)
+        until(self._answers)
 
     def _answers(self) -> bool:
         try:
@@ -136,8 +136,8 @@ class NamespacedStack(RunningStack):
         self.http = httpx.Client(
             base_url="http://api", auth=(user, password), timeout=30, transport=httpx.HTTPTransport(uds=path)
         )
-        until(lambda: "listening" in self.log_of("relay"), 10)
-        until(self.is_ready, 30)
+        until(lambda: "listening" in self.log_of("relay"))
+        until(self.is_ready, 60)
 
     def end(self, name: str) -> None:
         """End a process by SIGKILL."""

@@ -78,7 +78,7 @@ class Bench:
     def await_step(self, task: int, action: str) -> None:
         """Return once that step of the task runs on all its hosts."""
         numbers = self.nodes(task)
-        until(lambda: self.is_at(action, *numbers), 30)
+        until(lambda: self.is_at(action, *numbers), 60)
 
     def end_of(self, task: int) -> str:
         return str(self.stack.follow(task)["status"])
@@ -123,11 +123,13 @@ def running(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def bench(running: Bench) -> Iterator[Bench]:
     """All works at the beginning of a test, and what must always hold does at its end."""
-    until(lambda: all(running.stack.queues(worker) for worker in WORKERS), 30)
+    # While a shard moves, two may consume it.
+    until(lambda: [len(running.stack.queues(worker)) for worker in WORKERS] == [1, 1], 60)
     yield running
     for number in HOSTS:
         running.hosts.clear_faults(number)
-        _out, err = running.hosts.control_start(number).communicate(timeout=30)
+    for start in [running.hosts.control_start(number) for number in HOSTS]:
+        _out, err = start.communicate(timeout=60)
         assert not err
     running.check()
 
@@ -149,7 +151,8 @@ def test_a_worker_without_redis_for_less_than_a_lease_reports_once_it_is_back(be
     bench.await_step(task, "agent.start")
     with bench.network.partition(worker, CENTRE):
         healed = time.monotonic() + SHORT
-        until(lambda: not bench.last_of(1).is_begin, SHORT)
+        # On a busy machine the partition lasts longer, but for less than a lease still.
+        until(lambda: not bench.last_of(1).is_begin, SHORT + 1)
         assert bench.nodes(task, "agent.start")[1].status == "RUNNING"
         time.sleep(max(0.0, healed - time.monotonic()))
     assert bench.end_of(task) == "SUCCESSFUL", summary(bench.stack.task(task))
@@ -172,14 +175,14 @@ def test_a_worker_without_redis_for_longer_ends_its_commands_and_comes_back(benc
     with bench.network.partition(worker, CENTRE):
         first = {number: bench.last_of(number).token for number in mine}
         leases = lease_ends(bench, task)
-        until(lambda: not any(bench.is_at("agent.start", number) for number in slow), LEASE)
+        until(lambda: not any(bench.is_at("agent.start", number) for number in slow), LEASE + 5)
         ends = {number: bench.last_of(number) for number in mine}
         assert {number: entry.token for number, entry in ends.items()} == first
         assert {entry.word for number, entry in ends.items() if number in slow} == {"failed"}
         assert ends[quick].word == "ok"
         for number in mine:
             assert ends[number].uptime / 100 < leases[number], number
-        until(lambda: {bench.nodes(task, "agent.start")[number].attempt for number in mine} == {2}, LEASE + 2)
+        until(lambda: {bench.nodes(task, "agent.start")[number].attempt for number in mine} == {2}, LEASE + 10)
         until(lambda: all(bench.last_of(number).token > first[number] for number in mine))
         taken = bench.nodes(task, "agent.start")
         assert {taken[number].executor for number in mine} == {bench.stack.worker_name(other)}
@@ -219,10 +222,10 @@ def test_a_worker_without_its_host_for_longer_fails_the_node_and_nothing_goes_on
     with bench.network.partition(bench.worker_of(1), host_node(1)):
         silent = uptime()
         # The worker may have spoken last a second before, and it takes a moment to end what runs.
-        until(lambda: not bench.hosts.at_work(1), LEASE + 3)
+        until(lambda: not bench.hosts.at_work(1), LEASE + 10)
         last = bench.last_of(1)
         assert (last.is_begin, last.word) == (False, "failed")
-        assert silent + LEASE - 1.5 < last.uptime / 100 < silent + LEASE + 2
+        assert silent + LEASE - 1.5 < last.uptime / 100 < silent + LEASE + 3
         assert bench.end_of(task) == "FAILED"
     found = bench.nodes(task, "agent.stop")
     assert {number: node.status for number, node in found.items()} == {
@@ -244,8 +247,9 @@ def test_everything_waits_for_the_only_scheduler_and_then_goes_on(bench: Bench, 
         time.sleep(seconds)
         assert {node.status for node in bench.nodes(waiting, "agent.prepare").values()} == {"READY"}
         assert {node.status for node in bench.nodes(under_way, "agent.stop").values()} == {"READY"}
-    until(lambda: bench.nodes(waiting, "agent.prepare")[3].started_at, 5)
-    until(lambda: bench.nodes(under_way, "agent.stop")[1].started_at, 5)
+    # 5 s on a machine that has time: a call that was under way is given up, and made again.
+    until(lambda: bench.nodes(waiting, "agent.prepare")[3].started_at, 10)
+    until(lambda: bench.nodes(under_way, "agent.stop")[1].started_at, 10)
     for task in (under_way, waiting):
         assert bench.end_of(task) == "SUCCESSFUL", summary(bench.stack.task(task))
         assert bench.attempts(task) == {1}
@@ -256,7 +260,7 @@ def second_scheduler(bench: Bench) -> Iterator[None]:
     keys = bench.stack.store.keys
     before = len(bench.stack.redis.xinfo_consumers(keys.ready, "schedulers"))
     bench.stack.run_muster("scheduler-2")
-    until(lambda: len(bench.stack.redis.xinfo_consumers(keys.ready, "schedulers")) > before, 20)
+    until(lambda: len(bench.stack.redis.xinfo_consumers(keys.ready, "schedulers")) > before, 60)
     yield
     bench.stack.end("scheduler-2")
 
@@ -278,7 +282,8 @@ def test_the_other_scheduler_goes_on_at_once_and_the_one_that_comes_back_does_no
     for task in tasks:
         assert bench.end_of(task) == "SUCCESSFUL", summary(bench.stack.task(task))
         assert bench.attempts(task) == {1}
-        assert max(waits(bench, task)) < 3
+        # It took over, and did not wait until the network was back.
+        assert max(waits(bench, task)) < LONG - 4
     # A begin and an end for each of the five steps, and nothing twice.
     assert {number: len(bench.hosts.journal(number)) - begins[number] for number in HOSTS} == dict.fromkeys(HOSTS, 10)
 

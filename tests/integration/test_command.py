@@ -47,7 +47,9 @@ def test_a_restart_is_watched_to_its_end(stack: RunningStack, openssh: OpenSshHo
     assert f"FAILED {failure['host']}: Start all OCP agent processes" in failed.stderr
 
 
-def test_ctrl_c_leaves_the_task_running(stack: RunningStack, host_ids: list[int]) -> None:
+@pytest.mark.usefixtures("clean")
+def test_ctrl_c_leaves_the_task_running(stack: RunningStack, openssh: OpenSshHosts, host_ids: list[int]) -> None:
+    openssh.set_fault(1, "slow-start", "2")
     command = [str(MUSTER), "restart", "--hosts", str(host_ids[0]), "--watch"]
     with subprocess.Popen(
         command, env=variables(stack), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -57,7 +59,7 @@ def test_ctrl_c_leaves_the_task_running(stack: RunningStack, host_ids: list[int]
         # The first stage is told by the watch itself, so it has begun.
         assert watch.stdout.readline() == "Prepare restart OCP agent: 1/1\n"
         watch.send_signal(signal.SIGINT)
-        _, told = watch.communicate(timeout=20)
+        _, told = watch.communicate(timeout=60)
     assert watch.returncode == 128 + signal.SIGINT
     assert f"Task {task} goes on without this command. To come back: muster tasks watch {task}" in told
     assert stack.follow(task)["status"] == "SUCCESSFUL"

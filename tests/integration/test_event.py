@@ -1,6 +1,8 @@
 """A restart of real agents, followed by events: by one who stays, and by one whose connection is lost all the time."""
 
 import json
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.stack import RunningStack
+from tests.wait import until
 
 Event = dict[str, Any]
 
@@ -41,12 +44,27 @@ def with_losses(stack: RunningStack, task: int) -> Iterator[Event]:
 def test_every_change_of_a_restart_arrives_once_also_where_connections_are_lost(
     stack: RunningStack, host_ids: list[int]
 ) -> None:
-    task = stack.restart(host_ids)
-    number = task["id"]
     lossy: list[Event] = []
-    other = threading.Thread(target=lambda: lossy.extend(with_losses(stack, number)))
-    other.start()
-    steady = list(events(stack, number))
+
+    def follow() -> None:
+        for event in with_losses(stack, number):
+            lossy.append(event)
+
+    other = threading.Thread(target=follow)
+    # Nothing happens until both follow: what had happened before would stand in their snapshots.
+    workers = [pid for pid, words in stack.children().items() if words.endswith("muster worker")]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        number = stack.restart(host_ids)["id"]
+        other.start()
+        following = events(stack, number)
+        steady = [next(following)]
+        until(lambda: lossy)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    steady.extend(following)
     other.join(timeout=60)
     assert not other.is_alive()
     ended = stack.task(number)

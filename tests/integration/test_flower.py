@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -61,22 +60,22 @@ class WideHosts(OpenSshHosts):
         ]
 
 
-@pytest.fixture
-def wide(tmp_path: Path) -> Iterator[WideHosts]:
-    hosts = WideHosts(tmp_path / "wide", 1, network=79)
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WideHosts]:
+    hosts = WideHosts(tmp_path_factory.mktemp("wide") / "hosts", 1, network=79)
     with hosts.started():
         yield hosts
 
 
-@pytest.fixture
-def stack(wide: WideHosts, tmp_path: Path) -> Iterator[RunningStack]:
+@pytest.fixture(scope="module")
+def stack(wide: WideHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     variables = {
         "MUSTER_SSH_KEY_FILE": str(wide.key_path),
         "MUSTER_SSH_KNOWN_HOSTS": str(wide.known_hosts_path),
         "MUSTER_ENGINE_LEASE_SECONDS": "5",
         "MUSTER_WORKER_THREADS": "8",
     }
-    running = RunningStack(tmp_path / "data", ("--workers", str(WORKERS)), variables).start()
+    running = RunningStack(tmp_path_factory.mktemp("flower") / "data", ("--workers", str(WORKERS)), variables).start()
     yield running
     running.stop()
 
@@ -126,7 +125,7 @@ def broker_lengths(stack: RunningStack) -> dict[str, int]:
 
 def kill_a_worker_at_work(stack: RunningStack, flower: httpx.Client) -> str:
     """SIGKILL the first worker that Flower shows to run something; return its name in Flower."""
-    at_work = until(lambda: [row for row in rows_of(flower).values() if row["state"] == "STARTED"], 20)
+    at_work = until(lambda: [row for row in rows_of(flower).values() if row["state"] == "STARTED"])
     name: str = at_work[0]["worker"]
     os.kill(int(name.partition("@")[0].rpartition("-")[2]), signal.SIGKILL)
     return name
@@ -140,7 +139,7 @@ def test_flower_shows_what_became_of_every_run(stack: RunningStack, flower: http
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     task = stack.restart(hosts)
-    until(lambda: Counter(row["state"] for row in rows_of(flower).values())["PENDING"] == HOSTS, 20)
+    until(lambda: Counter(row["state"] for row in rows_of(flower).values())["PENDING"] == HOSTS)
     waiting = lengths_of(flower)
     assert waiting == broker_lengths(stack)
     # What is not in the queues is on its way into the two workers, which took it by one command each.
@@ -165,7 +164,7 @@ def check_rows(stack: RunningStack, flower: httpx.Client, task: Task, hosts: lis
     }
     # What the killed worker had ended in its last tenth of a second, it told the store only, which Flower asks for it.
     ends = {"SUCCESS", "FAILURE", "RETRY"}
-    until(lambda: {row["state"] for row in rows_of(flower).values()} == ends, 20)
+    until(lambda: {row["state"] for row in rows_of(flower).values()} == ends)
     rows = rows_of(flower)
     assert rows.keys() == runs.keys()
     lost = [name for name, (_node, is_last) in runs.items() if not is_last]
@@ -195,8 +194,8 @@ def check_workers(flower: httpx.Client, killed: str) -> None:
     def shown() -> dict[str, bool]:
         return {row["hostname"]: row["status"] for row in flower.get("/workers?json=1").json()["data"]}
 
-    until(lambda: not shown()[killed], 15)
-    until(lambda: sum(shown().values()) == WORKERS, 20)
+    until(lambda: not shown()[killed])
+    until(lambda: sum(shown().values()) == WORKERS)
     assert all(name.startswith("default-") for name in shown())
 
 
@@ -235,6 +234,7 @@ def test_flower_ends_at_once_though_its_broker_is_silent(stack: RunningStack, fl
         with pytest.raises(httpx.ReadTimeout):
             flower.get("/broker", timeout=0.5)
         os.kill(pid, signal.SIGTERM)
-        until(lambda: pid not in stack.children(), 2)
+        # To wait for the broker would take it five seconds at least.
+        until(lambda: pid not in stack.children(), 4)
     finally:
         os.kill(server, signal.SIGCONT)

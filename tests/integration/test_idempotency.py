@@ -31,7 +31,7 @@ class Lab:
         # Each API has its own: a supervisor takes the end of one child for a fault.
         self.supervisor, self.apis = Supervisor(path, print), {name: Supervisor(path, print) for name in ("a", "b")}
         self.supervisor.start(self.server.program())
-        self.supervisor.wait_for("valkey", self.server.answers, 10)
+        self.supervisor.wait_for("valkey", self.server.answers, 60)
         self.redis = Redis.from_url(self.server.url, decode_responses=True)
         self.store = Store(self.redis)
         HostRegistry(self.redis).create([Host(0, f"h{n}") for n in (1, 2, 3)])
@@ -45,7 +45,7 @@ class Lab:
         }
         supervisor = self.apis[name]
         supervisor.start(Program(name, muster("api"), environment))
-        supervisor.wait_for(name, lambda: "the API listens" in supervisor.tail(name), 20)
+        supervisor.wait_for(name, lambda: "the API listens" in supervisor.tail(name), 60)
         return f"http://{HOST}:{port}"
 
     def tasks(self) -> list[int]:
@@ -82,7 +82,7 @@ def test_a_killed_api_leaves_one_task_which_the_key_gives(lab: Lab) -> None:
     until(lambda: len(lab.tasks()) == 1)
     os.killpg(lab.apis["a"].pid("a"), signal.SIGKILL)
     caller.join()
-    assert met == ["RemoteProtocolError"], "it must die before it answers"
+    assert met in (["RemoteProtocolError"], ["ReadError"]), "it must die before it answers"
     [task] = lab.tasks()
     lab.redis.config_set("appendfsync", "everysec")
     second = lab.start_api("b")

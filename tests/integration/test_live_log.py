@@ -72,14 +72,14 @@ def test_lines_are_seen_while_a_step_runs_and_survive_its_worker(stack: RunningS
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as told:
         until(lambda: LINES[0] in follower.look().text, 60)
         assert follower.status == "RUNNING"
-        until(lambda: LINES[2] in follower.look().text, 20)
+        until(lambda: LINES[2] in follower.look().text)
         assert follower.status == "RUNNING"
         assert LINES[-1] not in follower.text
         seen = follower.text
         [name] = {n.executor for n in stack.store.load(task["id"]).nodes if n.status == "RUNNING"}
         os.kill(int(name.partition("@")[0].rpartition("-")[2]), signal.SIGKILL)
         ended = stack.follow(task["id"])
-        out, err = told.communicate(timeout=30)
+        out, err = told.communicate(timeout=60)
     assert ended["status"] == "SUCCESSFUL", summary(ended)
     follower.look()
     whole = follower.whole()

@@ -335,4 +335,4 @@ def test_health_says_what_is_wrong_while_redis_is_away(traced: RunningStack) -> 
         assert Seen({"scheduler": urls["scheduler"]}).values["muster_store_up"] == 0
     finally:
         os.kill(valkey, signal.SIGCONT)
-    until(lambda: all(status == 200 for status, _checks in told("/readyz").values()), 20)
+    until(lambda: all(status == 200 for status, _checks in told("/readyz").values()))

@@ -47,15 +47,20 @@ def test_a_batch_restarts_every_agent(
     assert_renewed(before, pids_of(openssh, numbers))
 
 
-def test_stages_run_one_after_the_other_and_hosts_side_by_side(stack: RunningStack, host_ids: list[int]) -> None:
+@pytest.mark.usefixtures("clean")
+def test_stages_run_one_after_the_other_and_hosts_side_by_side(
+    stack: RunningStack, openssh: OpenSshHosts, host_ids: list[int]
+) -> None:
+    for number in range(1, 5):
+        openssh.set_fault(number, "slow-start", "2")
     task = stack.follow(stack.restart(host_ids[:4])["id"])
     ends: list[str] = []
     for series in (PREPARE, PROXY, STOP, START, FINISH):
         found = nodes(task, series)
         assert all(node["startTime"] >= end for node in found for end in ends)
         ends = [node["finishTime"] for node in found]
-    proxies = nodes(task, PROXY)
-    assert max(node["startTime"] for node in proxies) < min(node["finishTime"] for node in proxies)
+    starts = nodes(task, START)
+    assert max(node["startTime"] for node in starts) < min(node["finishTime"] for node in starts)
 
 
 def test_each_log_opens_with_the_contract_line_and_shows_commands(stack: RunningStack, host_ids: list[int]) -> None:

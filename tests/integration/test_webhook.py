@@ -65,15 +65,15 @@ def test_what_ends_while_receiver_and_api_are_down_is_told_once_they_are_back(
         os.kill(pid, signal.SIGSTOP)
     os.kill(worker, signal.SIGCONT)
     # Asked of Redis: the API is paused.
-    until(lambda: stack.store.read(second).head.status == "FAILED", 30)
+    until(lambda: stack.store.read(second).head.status == "FAILED", 60)
     assert stack.redis.xlen(stack.store.keys.outbox) == len(("task.failed", "task.ended"))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     receiver = Receiver(port)
     try:
-        until(stack.is_ready, 30)
+        until(stack.is_ready, 60)
         wanted = {(kind, task) for kind in ("task.ended", "task.failed") for task in (first["id"], second)}
-        until(lambda: {(one.said["type"], one.said["data"]["task"]["id"]) for one in receiver.got} == wanted, 40)
+        until(lambda: {(one.said["type"], one.said["data"]["task"]["id"]) for one in receiver.got} == wanted, 60)
         assert all(verify(made["secret"], one.headers, one.body) for one in receiver.got)
         assert {one.said["data"]["failed"][0]["hostId"] for one in receiver.got} == {host}
         # As many ids as there were events, however often each was sent.

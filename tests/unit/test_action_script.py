@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.agent import (
     AGENT,
     FINISH,
     FINISH_STOP,
+    IDLE,
     PREPARE,
     PROXY,
     RESTART_PROCESS,
@@ -351,7 +353,7 @@ def test_a_start_that_fails_shows_its_words(agent: Agent) -> None:
     result, text = agent.do(START)
     assert not result.ok
     assert result.reason == "the start ended with exit code 3: port 7 is taken"
-    assert "exit 3 after 0." in text
+    assert re.search(r"^exit 3 after \d+\.\d\d s$", text, re.MULTILINE)
 
 
 def test_a_control_program_that_fails_with_exit_code_0_is_not_believed(agent: Agent) -> None:
@@ -384,7 +386,7 @@ def test_a_stop_that_hangs_is_ended_and_what_is_left_with_it(agent: Agent) -> No
 
 def test_the_guard_is_ended_before_what_it_would_start_again(agent: Agent) -> None:
     agent.install(stop="#!/bin/sh\n:\n")
-    agent.write("child", "#!/bin/sh\nwhile :; do sleep 0.1; done\n")
+    agent.write("child", f"#!/bin/sh\n{IDLE.format(home=agent.home)}\n")
     agent.write("agent", GUARD.format(home=agent.home))
     specs = (
         ProcessSpec("child", path=f"{agent.home}/child"),
@@ -491,7 +493,9 @@ def test_what_a_daemon_goes_on_printing_gets_into_no_later_answer(agent: Agent) 
     assert (result.ok, "noise" in text) == (True, False), text
     for pid, arguments in processes():
         if f"{agent.home}/start.sh" in arguments:
-            os.kill(pid, signal.SIGKILL)
+            # One that was about to become a `sleep` may have ended.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_restart_leaves_nothing_of_what_it_printed(agent: Agent) -> None:
@@ -602,7 +606,7 @@ end ok ''
         until(agent.hanging)
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         until(lambda: not agent.hanging())
         assert len(agent.living()) == 1
         assert process.stdout is not None

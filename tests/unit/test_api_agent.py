@@ -52,7 +52,8 @@ def bench() -> Iterator[Bench]:
     users.ensure_admin(*ADMIN)
     users.add(*VIEWER, [Permission.HOST_VIEWER])
     registry.create([Host(0, f"10.0.0.{n}", profile="systemd" if n == 3 else "ocp_agentctl") for n in (1, 2, 3)])
-    settings = Settings(api=ApiSettings(look_seconds=0.5, operation_seconds=0.5, threads=8))
+    # Long enough for whoever answers at once, on a busy machine too; some tests wait for the end of it.
+    settings = Settings(api=ApiSettings(look_seconds=1.5, operation_seconds=1.5, threads=8))
     client = create_app(store, registry, users, settings).test_client()
     with at_work(store, registry) as worker:
         yield Bench(client, redis, store, registry, worker)
@@ -125,7 +126,7 @@ def test_many_questions_about_one_host_are_one_inquiry(bench: Bench) -> None:
     let_go = threading.Event()
 
     def slow() -> Look:
-        assert let_go.wait(5)
+        assert let_go.wait(30)
         return running(*NAMES)
 
     bench.worker.sight = slow
@@ -178,7 +179,7 @@ def test_an_unreachable_host_is_told_with_the_reason(bench: Bench) -> None:
 def test_where_nobody_answers_it_is_what_was_last_seen(bench: Bench) -> None:
     bench.worker.sight = lambda: None
     assert refused(bench.get("/compute/hosts/1/agent"), 409, 40000) == (
-        "No worker of zone default has looked at host 1 within 0.5 s."
+        "No worker of zone default has looked at host 1 within 1.5 s."
     )
     seen = {"status": "STARTED", "version": "4.1", "pids": {"ocp_agentd": 7}, "seen_at": 1_600_000_000_000}
     bench.redis.hset(bench.store.keys.agents, "1", json.dumps(seen))
@@ -251,7 +252,7 @@ def test_a_process_of_a_host_that_is_held_makes_no_task(bench: Bench) -> None:
 def test_a_process_step_that_nobody_begins_never_runs(bench: Bench) -> None:
     bench.worker.step = lambda dispatch: "wait"
     message = refused(bench.post(f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/stop"), 409, 40000)
-    assert message == "Task 1 failed on host 2: no worker of zone default has begun it within 0.5 s: it is withdrawn"
+    assert message == "Task 1 failed on host 2: no worker of zone default has begun it within 1.5 s: it is withdrawn"
     task = bench.store.load(1)
     assert (task.status, task.nodes[0].status) == (TaskStatus.FAILED, NodeStatus.FAILED)
     # The message reaches a worker after all.
@@ -270,7 +271,7 @@ def test_a_process_step_that_takes_long_is_told_to_go_on(bench: Bench) -> None:
 
     bench.worker.step = slow
     message = refused(bench.post(f"/compute/hosts/2/agent/processes/{process_id('ocp_mgragent')}/stop"), 504, 10010)
-    assert message == "Task 1 runs and is not done after 0.5 s; follow it at /tasks/instances/1."
+    assert message == "Task 1 runs and is not done after 1.5 s; follow it at /tasks/instances/1."
     assert leases.complete(run, Report())
     assert bench.store.load(1).status is TaskStatus.SUCCESSFUL
 

@@ -323,7 +323,7 @@ def test_all_who_follow_a_task_share_one_reader_that_ends_with_the_last(api: Api
     assert len({next(found) for found in streams}) == 1
     for one in joined:
         one.leave()
-    reader.join(timeout=10)
+    reader.join(timeout=30)
     assert not reader.is_alive()
     again = followers.join(task, "")
     assert readers() != [reader]
@@ -360,7 +360,7 @@ def test_an_outage_of_redis_ends_no_feed(api: Api, monkeypatch: pytest.MonkeyPat
     api.begin(task, 0)
     assert read(next(part for part in stream if part))["event"] == "changes"
     feed.followers = 0
-    reader.join(timeout=10)
+    reader.join(timeout=30)
     assert not reader.is_alive()
 
 

@@ -111,10 +111,11 @@ def test_failed_logins_are_slowed_whoever_is_named(iam: Iam, name: str) -> None:
 
 
 def test_one_waits_out_the_first_second(iam: Iam) -> None:
-    for n in range(throttle.FREE_ATTEMPTS):
+    for n in range(throttle.FREE_ATTEMPTS - 1):
         login(iam, "viewer", f"guess {n}")
     began = time.monotonic()
-    until(lambda: login(iam, "viewer", PASSWORD).status_code == 200, 5)
+    login(iam, "viewer", "guess")
+    until(lambda: login(iam, "viewer", PASSWORD).status_code == 200)
     assert time.monotonic() - began > 0.5
 
 
@@ -169,18 +170,19 @@ def test_only_the_proxies_in_front_are_believed(redis: Redis, proxies: int, forg
 
 
 def test_a_bucket_holds_a_burst_and_fills_again(redis: Redis) -> None:
-    limit = RateLimit(redis, 10, 5)
+    limit = RateLimit(redis, 1, 5)
     let_through = sum(admits(limit, 1) for _ in range(50))
-    # The store's own clock runs meanwhile, a call in 100 ms.
+    # The store's own clock runs meanwhile, a call in 1 s.
     assert 5 <= let_through <= 15
     with pytest.raises(TooManyCalls, match="Try again in 1 s"):
         limit.admit(1)
-    RateLimit(redis, 10, 5).admit(2)
+    RateLimit(redis, 1, 5).admit(2)
     began = time.monotonic()
-    until(lambda: admits(limit, 1), 5)
-    assert time.monotonic() - began < 2
+    until(lambda: admits(limit, 1))
+    # Not only once the whole bucket is full again.
+    assert time.monotonic() - began < 4
     (key, *_) = redis.keys("{iam}:rate:1")
-    assert 0 < redis.pttl(key) <= 1000
+    assert 0 < redis.pttl(key) <= 5000
 
 
 def admits(limit: RateLimit, user: int) -> bool:

@@ -111,10 +111,11 @@ def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str
     for _ in range(5):
         assert users.verify("ann", "x")
     assert len(hashed) == 1
-    began = time.perf_counter()
+    # Of this process, whatever else the machine does.
+    began = time.process_time()
     for _ in range(100):
         users.verify("ann", "x")
-    assert (time.perf_counter() - began) / 100 < 0.002
+    assert (time.process_time() - began) / 100 < 0.002
     clock.now += password.KNOWN_SECONDS
     assert users.verify("ann", "x")
     assert len(hashed) == 2
@@ -190,7 +191,7 @@ def test_of_two_administrators_who_remove_each_other_one_stays(redis: fakeredis.
     both, refused = Barrier(2), []
 
     def remove(name: str) -> None:
-        both.wait(5)
+        both.wait(30)
         try:
             UserStore(redis).remove(name)
         except LastAdministrator:

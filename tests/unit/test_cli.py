@@ -15,6 +15,7 @@ import httpx
 import pytest
 import typer
 from redis import Redis
+from typer.testing import CliRunner
 
 from cli.embedded import HOST, EmbeddedServer
 from cli.main import app
@@ -56,7 +57,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = EmbeddedServer(path / "valkey", free_port(HOST), "p4ssw0rd")
     supervisor = Supervisor(path, print)
     supervisor.start(server.program())
-    supervisor.wait_for("valkey", server.answers, 10)
+    supervisor.wait_for("valkey", server.answers, 60)
     yield server.url
     supervisor.stop()
 
@@ -75,11 +76,16 @@ def test_every_command_that_shows_something_does_so_for_programs_too() -> None:
     assert {name for name, options in found.items() if "--json" not in options} == SILENT
 
 
+def shown(*arguments: str) -> str:
+    """What help prints on 80 columns; in this process, for fifty interpreters would take half a minute to start."""
+    done = CliRunner().invoke(app, [*arguments, "--help"], prog_name="muster", env={"COLUMNS": "80"})
+    assert (done.exit_code, done.stderr) == (0, "")
+    return done.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_teaches_itself(command: str, tmp_path: Path) -> None:
-    done = muster(*command.split(), "--help", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    words = " ".join(done.stdout.split())
+def test_every_command_teaches_itself(command: str) -> None:
+    words = " ".join(shown(*command.split()).split())
     assert words.startswith(f"Usage: muster {command}")
     assert "Example: " in words
     assert f"muster {command}" in words.split("Example: ")[1]
@@ -93,9 +99,8 @@ def test_no_command_shows_them_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("group", ["", "tasks", "hosts", "users", "tokens", "access-keys", "webhooks"])
-def test_a_list_of_commands_cuts_no_sentence(group: str, tmp_path: Path) -> None:
-    done = muster(*group.split(), "--help", cwd=tmp_path, COLUMNS="80")
-    assert [line for line in done.stdout.splitlines()[1:] if line.endswith("...")] == []
+def test_a_list_of_commands_cuts_no_sentence(group: str) -> None:
+    assert [line for line in shown(*group.split()).splitlines()[1:] if line.endswith("...")] == []
 
 
 # What a shell asks for what stands before the cursor, and how it is told.
@@ -138,6 +143,12 @@ def test_bash_completes_commands_by_the_script_that_it_is_given(tmp_path: Path) 
         check=False,
     )
     assert done.stdout.splitlines() == ["retry rollback", "complete -o default -F _muster_completion muster"]
+
+
+def test_help_is_printed_by_the_program_itself(tmp_path: Path) -> None:
+    done = muster("restart", "--help", cwd=tmp_path, COLUMNS="80")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == shown("restart").split()
 
 
 def test_version(tmp_path: Path) -> None:
@@ -275,7 +286,7 @@ class Api:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "the API listens" not in self.log.read_text():
             assert time.monotonic() < deadline, self.log.read_text()
             assert self.process.poll() is None, self.log.read_text()
@@ -287,7 +298,7 @@ class Api:
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(5) == 0
+        assert self.process.wait(30) == 0
         return self.log.read_text()
 
 
@@ -327,14 +338,15 @@ def test_the_scheduler_ends_within_a_second_or_so(redis_url: str, tmp_path: Path
         stderr=subprocess.PIPE,
     ) as scheduler:
         with Redis.from_url(redis_url, decode_responses=True) as redis:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not any("XREADGROUP" in str(client["cmd"]).upper() for client in redis.client_list()):
                 assert time.monotonic() < deadline
                 assert scheduler.poll() is None
         began = time.monotonic()
         scheduler.send_signal(signal.SIGTERM)
-        assert scheduler.wait(5) == 0
-        assert time.monotonic() - began < 2
+        assert scheduler.wait(30) == 0
+        # A busy machine may take a second of them; a scheduler that waits for something takes for ever.
+        assert time.monotonic() - began < 4
 
 
 def test_a_directory_with_other_things_is_left_alone(tmp_path: Path) -> None:

@@ -71,3 +71,5 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     assert "curl -u admin:" in done.stderr
     assert "Stop all OCP agent processes: 2/2" in done.stderr
     assert list(tmp_path.iterdir()) == []
+    running = subprocess.run(["ps", "-ewwo", "args="], capture_output=True, text=True, check=True).stdout
+    assert [arguments for arguments in running.splitlines() if str(tmp_path) in arguments] == []

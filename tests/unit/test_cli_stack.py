@@ -81,7 +81,7 @@ class Up:
         self.auth = (self.ready["user"], self.ready["password"])
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.ready["api"] + path, auth=self.auth, trust_env=False, timeout=10)
+        return httpx.get(self.ready["api"] + path, auth=self.auth, trust_env=False, timeout=30)
 
     def is_ready(self) -> bool:
         try:
@@ -92,6 +92,17 @@ class Up:
     def hosts(self) -> dict[str, int]:
         contents = self.get("/api/v2/compute/hosts").json()["data"]["contents"]
         return {host["name"]: host["id"] for host in contents}
+
+    def status(self, task: int) -> str:
+        return str(self.get(f"/tasks/instances/{task}?fields=id,status").json()["data"]["status"])
+
+    def restart(self, *hosts: int) -> int:
+        """Restart these hosts' agents and return the task's id once it has ended."""
+        url = f"{self.ready['api']}/compute/hosts/batchRestartAgents"
+        answer = httpx.post(url, json={"hostIds": hosts}, auth=self.auth, trust_env=False, timeout=30)
+        task = int(answer.json()["data"]["id"])
+        until(lambda: self.status(task) != "RUNNING", 90)
+        return task
 
     def pids(self) -> set[int]:
         return descendants(self.process.pid) | set(find_processes(self.data / "fleet"))
@@ -118,6 +129,8 @@ def test_up_serves_remembers_and_leaves_nothing(tmp_path: Path) -> None:
     first = Up(data, "--hosts", "2", "--port", "0", "--flower-port", "0")
     try:
         hosts = first.hosts()
+        task = first.restart(*hosts.values())
+        ended = first.status(task)
         pids = first.pids()
         flower = first.ready["flower"]
         opened = [httpx.get(flower, auth=auth, trust_env=False).status_code for auth in (first.auth, None)]
@@ -129,12 +142,13 @@ def test_up_serves_remembers_and_leaves_nothing(tmp_path: Path) -> None:
             env=CLEAN,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     finally:
         code, seconds = first.end()
     assert list(hosts) == ["host-001", "host-002"]
+    assert ended == "SUCCESSFUL"
     assert opened == [200, 401]
     assert "bin/muster scheduler" in lines
     assert lines.count("bin/muster worker") == 2
@@ -152,6 +166,9 @@ def test_up_serves_remembers_and_leaves_nothing(tmp_path: Path) -> None:
     try:
         assert again.ready == first.ready
         assert again.hosts() == hosts
+        assert again.status(task) == "SUCCESSFUL"
+        # Its agents have been started anew with it, and are no worse for that.
+        assert again.status(again.restart(hosts["host-001"])) == "SUCCESSFUL"
     finally:
         again.end(signal.SIGINT)
 

@@ -371,7 +371,7 @@ def test_the_command_keeps_keys_and_leaves_no_process(tmp_path: Path) -> None:
             (home / "conf/faults/residual").write_text("term")
             subprocess.run([home / "bin/ocp_agentctl", "restart"], check=True, stdout=subprocess.DEVNULL)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(30) == 0
         assert find_processes(tmp_path) == {}
     assert known[0] == known[1]
 

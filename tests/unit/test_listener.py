@@ -103,7 +103,8 @@ def test_what_hangs_is_told_of_in_time_and_asked_once() -> None:
         took = time.monotonic() - began
         assert told == [{"redis": "OK", **dict.fromkeys(("broker", "roster"), "No answer within 2 s.")}] * 2
         assert len(asked) == 2
-        assert took < 6
+        # Broker and roster are waited for together: 4 s in all, and not 8.
+        assert took < 7.5
         release.set()
         assert get(listener, "/readyz").status_code == 200
 

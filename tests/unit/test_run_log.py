@@ -238,7 +238,7 @@ def test_the_thread_sends_by_itself_and_ends() -> None:
     sender.start()
     with live.showing(log):
         log.printed(b"one\n")
-        assert told.is_called.wait(5)
+        assert told.is_called.wait(30)
     sender.stop()
     assert told.text(RUN).endswith(b"one\n")
     assert "live-log" not in [thread.name for thread in threading.enumerate()]

@@ -237,7 +237,7 @@ def test_a_run_that_is_no_longer_held_is_cancelled_by_the_heartbeat(bench: Bench
         assert cancelled
         heartbeat.start()
         bench.redis.delete(bench.store.keys.due)
-        assert cancelled.wait(5)
+        assert cancelled.wait(30)
         assert [worker.name for worker in roster.alive()] == ["worker-1"]
     heartbeat.stop()
     assert roster.alive() == []
@@ -308,7 +308,7 @@ def test_a_run_that_a_user_cancels_is_ended_and_reported_as_failed(bench: Bench)
 
     def ended_by_the_heartbeat() -> Completed:
         Operations(bench.store).cancel(bench.task, node, user="ops")
-        assert bench.host.cancelled.wait(5)
+        assert bench.host.cancelled.wait(30)
         raise RemoteCancelled("The run on 10.0.0.1 was given up.", "stopping ocp_agentd\n")
 
     bench.host.answer = ended_by_the_heartbeat

@@ -23,7 +23,8 @@ def server(valkey_url: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def connection(valkey_url: str, server: Redis) -> Iterator[Connection]:
-    with Connection(transport="workers.transport:Transport") as found:
+    # As workers.app sets it; with it redis-py makes connections anew by itself.
+    with Connection(transport="workers.transport:Transport", transport_options={"retry_on_timeout": True}) as found:
         # As kombu writes the path of a Unix socket; a URL with it would choose kombu's own transport.
         found.hostname = f"socket://{valkey_url.removeprefix('unix://')}"
         yield found
@@ -81,3 +82,30 @@ def test_no_more_is_taken_than_may_be_in_hand_and_an_end_gives_it_back(connectio
     connection.release()
     # Three that nobody has acknowledged stand there again for whoever comes next.
     assert sum(int(server.llen(queue)) for queue in QUEUES) == 9
+
+
+@pytest.mark.parametrize("is_long_idle", [False, True])
+def test_a_connection_that_the_server_has_closed_meanwhile_hears_again(
+    connection: Connection, server: Redis, is_long_idle: bool
+) -> None:
+    """Closed: an idle connection, as by a restart of Redis. Heard: what is sent after that."""
+    got: list[int] = []
+    queue = Queue(QUEUES[0])
+
+    def receive(body: Any, message: Any) -> None:
+        got.append(body["n"])
+        message.ack()
+
+    consumer = Consumer(connection, [queue], callbacks=[receive])
+    connection.Producer().publish({"n": 1}, routing_key=QUEUES[0], declare=[queue])
+    consumer.consume()
+    connection.drain_events(timeout=10)
+    polled = consumer.channel.client.connection if consumer.channel else None
+    assert polled
+    if is_long_idle:
+        # redis-py would ask for a sign of life before the next command.
+        polled.next_health_check = 0
+    server.client_kill_filter(_type="normal", skipme=True)
+    connection.Producer().publish({"n": 2}, routing_key=QUEUES[0])
+    connection.drain_events(timeout=10)
+    assert got == [1, 2]

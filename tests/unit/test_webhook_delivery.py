@@ -57,7 +57,7 @@ def test_what_always_fails_is_given_up_and_can_be_sent_again(world: World) -> No
 def test_a_slow_receiver_holds_up_nobody_else(world: World, receiver: Receiver) -> None:
     """Held: each request of one receiver, until the other has got all of its own."""
     go_on = threading.Event()
-    slow = Receiver(answer=lambda _received: 200 if go_on.wait(5) else 500)
+    slow = Receiver(answer=lambda _received: 200 if go_on.wait(30) else 500)
     try:
         world.add(slow.url)
         world.add(receiver.url)
