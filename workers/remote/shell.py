@@ -56,11 +56,17 @@ class Shell:
         """Ask whether it waits for a script; what else it says is none of a shell that is as it should be.
 
         Raises:
-            OSError: no answer in time, or the connection is lost
+            TimeoutError: no answer in time
         """
         mark = Mark("MUSTER-READY")
         self.channel.settimeout(seconds)
-        self.channel.sendall(f"echo {mark.text}\n".encode())
+        try:
+            self.channel.sendall(f"echo {mark.text}\n".encode())
+        except TimeoutError:
+            raise
+        except OSError:
+            # The channel is closed, perhaps the connection with it: whoever opens another will see.
+            return False
         while not mark.is_seen and (chunk := self.channel.recv(1024)):
             if mark.take(chunk):
                 return False
