@@ -47,14 +47,12 @@ class Host:
     type_id: int = 0
     credential_id: int = 0
     status: HostStatus = HostStatus.NEW
-    operating_system: str = ""
-    architecture: str = ""
     created_at: int = 0
 
 
 @dataclass(frozen=True)
 class Agent:
-    """What a step or an inquiry last saw of the agent on a host; times are ms since the epoch.
+    """What a step or an inquiry last saw of a host and the agent on it; times are ms since the epoch.
 
     `pids` maps a process name to its pid, `started_at` to its start ("" when the host could not tell). `unreachable`
     says why the last one did not get to the host at all ("": it did), at `missed_at`; the rest then stays as it was
@@ -69,6 +67,8 @@ class Agent:
     task_id: int = 0
     unreachable: str = ""
     missed_at: int = 0
+    operating_system: str = ""
+    architecture: str = ""
 
     @property
     def host_status(self) -> HostStatus:

@@ -51,6 +51,8 @@ class Look:
     processes: tuple[SeenProcess, ...] = ()
     main: tuple[str, ...] = ()
     at: int = 0
+    operating_system: str = ""
+    architecture: str = ""
 
     @property
     def status(self) -> AgentStatus:

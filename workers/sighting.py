@@ -12,9 +12,8 @@ from workers.remote.error import RemoteError, RemoteTimeout
 
 
 def seen(hosts: HostRegistry, host_id: int, agent: Agent, task_id: int) -> Agent:
-    """Return the agent as a step of the task saw it just now; a version that could not be seen stays."""
-    version = agent.version or _before(hosts, host_id).version
-    return replace(agent, version=version, task_id=task_id, seen_at=_now())
+    """Return the agent as a step of the task saw it just now; what it did not look for stays."""
+    return _completed(replace(agent, task_id=task_id, seen_at=_now()), _before(hosts, host_id))
 
 
 def missed(hosts: HostRegistry, host_id: int, error: RemoteError) -> Agent | None:
@@ -36,8 +35,17 @@ def looked(hosts: HostRegistry, host_id: int, look: Look) -> Agent:
     pids = {process.name: process.pid or 0 for process in reversed(running)}
     starts = {process.name: datetime.fromtimestamp(process.started_at / 1000, UTC) for process in reversed(running)}
     started = {name: start.isoformat() for name, start in starts.items()}
-    version = look.version or before.version
-    return Agent(look.status, version, pids, started, seen_at=_now(), task_id=before.task_id)
+    agent = Agent(look.status, look.version, pids, started, seen_at=_now(), task_id=before.task_id)
+    return _completed(replace(agent, operating_system=look.operating_system, architecture=look.architecture), before)
+
+
+def _completed(agent: Agent, before: Agent) -> Agent:
+    return replace(
+        agent,
+        version=agent.version or before.version,
+        operating_system=agent.operating_system or before.operating_system,
+        architecture=agent.architecture or before.architecture,
+    )
 
 
 def _before(hosts: HostRegistry, host_id: int) -> Agent:

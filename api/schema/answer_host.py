@@ -17,8 +17,8 @@ class Host(AnswerSchema):
     name = string("Its name, or its address.")
     alias = string("Another name.")
     description = string("Anything worth knowing.")
-    operatingSystem = string("Always empty.")
-    architecture = string("Always empty.")
+    operatingSystem = string("As a Prepare or a look saw it; empty: neither has been there.")
+    architecture = string("As uname -m has it there; empty: neither has been there.")
     innerIpAddress = string("Its address or host name.")
     sshPort = Whole(*PORT, metadata=documented("Where its SSH server listens."))
     kind = string("The contract's word for the kind of machine.")
@@ -44,8 +44,8 @@ class Host(AnswerSchema):
         "name": "web-1",
         "alias": "",
         "description": "",
-        "operatingSystem": "",
-        "architecture": "",
+        "operatingSystem": "Debian GNU/Linux 12 (bookworm)",
+        "architecture": "x86_64",
         "innerIpAddress": "10.0.0.1",
         "sshPort": 22,
         "kind": "DEDICATED_PHYSICAL_MACHINE",
@@ -81,6 +81,8 @@ class EnrolledHost(Host):
         "agentVersion": "",
         "lastSeenTime": None,
         "lastTaskId": 0,
+        "operatingSystem": "",
+        "architecture": "",
     }
 
 

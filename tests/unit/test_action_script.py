@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -41,6 +42,7 @@ from workers.action.registry import ACTIONS, UNDOS
 from workers.profile.profile import ProcessSpec, Profile, ProfileError, ProxySpec
 from workers.remote.session import Completed
 
+SYSTEM = (platform.freedesktop_os_release()["PRETTY_NAME"], platform.machine())
 LISTENER = f"""#!{sys.executable}
 import pathlib, socket, sys, time
 home = pathlib.Path(sys.argv[0]).parent
@@ -66,6 +68,7 @@ def test_a_whole_restart(agent: Agent) -> None:
     assert prepared.facts == {"before": {"agent": [old]}, "version": "v7"}
     assert prepared.agent is not None
     assert prepared.agent.status is AgentStatus.RESTARTING
+    assert (prepared.agent.operating_system, prepared.agent.architecture) == SYSTEM
     proxied, text = agent.do(PROXY)
     assert proxied.ok
     assert "the profile has no proxy: nothing to restart" in text
@@ -304,6 +307,7 @@ def test_a_look_shows_what_runs_and_leaves_no_trace(agent: Agent) -> None:
     seen = look(agent, profile)
     assert {path: path.stat().st_mtime_ns for path in agent.home.rglob("*")} == before
     assert (seen.reason, seen.status, seen.version, seen.home) == ("", "STARTED", "v7", str(agent.home))
+    assert (seen.operating_system, seen.architecture) == SYSTEM
     one, proxy = seen.processes
     assert (one.name, one.pid, one.ports, one.operable) == ("agent", pid, (port,), True)
     assert one.user == getpass.getuser()

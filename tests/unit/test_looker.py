@@ -34,8 +34,10 @@ AGENTD = {
 }
 
 
-def printed(outcome: str = "ok", reason: str = "", version: str = "", proxy: str = "absent") -> Completed:
-    found = {"outcome": outcome, "reason": reason, "answer": "", "version": version, "proxy": proxy}
+def printed(
+    outcome: str = "ok", reason: str = "", version: str = "", proxy: str = "absent", system: str = ""
+) -> Completed:
+    found = {"outcome": outcome, "reason": reason, "answer": "", "version": version, "proxy": proxy, "system": system}
     return Completed(0, f"MUSTER-RESULT {json.dumps({**found, 'killed': [], 'processes': [AGENTD]})}\n", 0.1)
 
 
@@ -105,6 +107,15 @@ def test_a_look_is_answered_and_stored(bench: Bench) -> None:
     stored = datetime.fromisoformat(bench.agent.started_at["ocp_agentd"]).timestamp()
     assert abs(stored - first.started_at / 1000) < 2
     assert bench.registry.sightings([1])[0][0].status is HostStatus.ONLINE
+
+
+def test_what_a_look_did_not_see_of_the_host_stays(bench: Bench) -> None:
+    bench.host.answer = lambda: printed(version="v1", system="Linux 7")
+    bench.look()
+    assert (bench.agent.version, bench.agent.operating_system, bench.agent.architecture) == ("v1", "Linux 7", "")
+    bench.host.answer = printed
+    bench.look()
+    assert (bench.agent.version, bench.agent.operating_system, bench.agent.architecture) == ("v1", "Linux 7", "")
 
 
 def test_an_inquiry_that_nobody_waits_for_does_not_touch_the_host(bench: Bench) -> None:

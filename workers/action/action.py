@@ -77,7 +77,10 @@ class Action(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """The one line of result that a script ends with; `processes` are name, pid and age (s)."""
+    """The one line of result that a script ends with; `processes` are name, pid and age (s).
+
+    `system` and `machine` are the host's operating system and architecture, "" where the script did not look for them.
+    """
 
     outcome: str
     reason: str
@@ -86,6 +89,8 @@ class Found:
     proxy: str
     killed: list[dict[str, Any]]
     processes: list[dict[str, Any]]
+    system: str = ""
+    machine: str = ""
 
     @property
     def ok(self) -> bool:
@@ -101,10 +106,12 @@ class Found:
         return found
 
     def agent(self, status: AgentStatus) -> Agent:
-        """Return the agent as seen; of processes that should be one, the first."""
+        """Return host and agent as seen; of processes that should be one, the first."""
         now = datetime.now(UTC).replace(microsecond=0)
         started = {p["name"]: (now - timedelta(seconds=p["age"])).isoformat() for p in reversed(self.processes)}
-        return Agent(status, self.version, {name: pids[0] for name, pids in self.pids.items()}, started)
+        pids = {name: pids[0] for name, pids in self.pids.items()}
+        system, machine = self.system.strip()[:200], self.machine.strip()[:200]
+        return Agent(status, self.version, pids, started, operating_system=system, architecture=machine)
 
     def failure(self) -> ActionResult:
         """Return the result of a script that did not see its effect, with the agent's own words."""

@@ -50,6 +50,7 @@ list_more() {
   done
 }
 
+see_system
 version_agent
 version=$answer
 status_agent
@@ -80,7 +81,14 @@ def read_look(done: Completion, profile: Profile) -> Look:
         absent = profile.proxy.process.name
         processes = tuple(process for process in processes if process.pid or process.name != absent)
     main = tuple(spec.name for spec in profile.processes)
-    return Look(version=version_of(found), home=profile.variables.get("home", ""), processes=processes, main=main)
+    return Look(
+        version=version_of(found),
+        home=profile.variables.get("home", ""),
+        processes=processes,
+        main=main,
+        operating_system=found.system.strip()[:200],
+        architecture=found.machine.strip()[:200],
+    )
 
 
 def _of(name: str, operable: bool, found: Found) -> Sequence[SeenProcess]:

@@ -8,6 +8,7 @@ from workers.action.action import ActionRequest, ActionResult, Completion, build
 BODY = """\
 read -r name </proc/sys/kernel/hostname
 read -r kernel </proc/sys/kernel/osrelease
+see_system
 say "on $name, Linux $kernel, as ${LOGNAME:-$(id -un)}"
 case $program in
   /*) [ -x "$program" ] || fail "there is no agent: $program can't be run" ;;

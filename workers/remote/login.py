@@ -1,6 +1,7 @@
 """Opens a Fabric connection to a host: TCP_NODELAY, host key checked, time limits on each step, nothing left behind."""
 
 import socket
+import time
 
 from fabric import Config, Connection
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
@@ -60,6 +61,7 @@ class Login:
         # Before there is a socket that somebody would have to close.
         key = self._keys.key_of(host)
         connection = self._prepare(host, user, key, self._socket(host), keys)
+        began = time.monotonic()
         try:
             connection.open()
             transport = connection.client.get_transport()
@@ -75,7 +77,7 @@ class Login:
                 transport.packetizer.complete_handshake()
             connection.connect_kwargs["sock"].close()
             if isinstance(error, (SSHException, OSError, EOFError)):
-                raise self._failure(error, transport, host, user) from None
+                raise self._failure(error, transport, host, user, time.monotonic() - began) from None
             raise
         return connection
 
@@ -102,9 +104,12 @@ class Login:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._options.keepalive_seconds * 3000)
         return sock
 
-    def _failure(self, error: Exception, transport: Transport | None, host: Host, user: str) -> Exception:
+    def _failure(
+        self, error: Exception, transport: Transport | None, host: Host, user: str, seconds: float
+    ) -> Exception:
         """Return why there is no login; what paramiko says of it depends on which of its threads was first."""
-        place, within = _place(host), f"within {self._options.connect_timeout_seconds:g} s"
+        place, limit = _place(host), self._options.connect_timeout_seconds
+        within = f" within {limit:g} s" if seconds > 0.9 * limit else ""
         if isinstance(error, BadHostKeyException):
             return HostKeyChanged(
                 f"The host key of {place} is {fingerprint(error.key)}, not the known "
@@ -114,10 +119,11 @@ class Login:
         if isinstance(error, AuthenticationException):
             return AuthenticationFailed(f"{place} refuses the login of user {user} with the worker's key ({error}).")
         if transport is None or not transport.remote_version:
-            return _unreachable(host, f"it takes connections, but no SSH server greeted {within}")
+            greeted = f"no SSH server greeted{within}" if within else "closed this one before an SSH server greeted"
+            return _unreachable(host, f"it takes connections, but {greeted}")
         if not transport.initial_kex_done:
             why = "no answer" if str(error) == NOT_YET else _plain(error)
-            return _unreachable(host, f"the SSH handshake did not succeed {within} ({why})")
+            return _unreachable(host, f"the SSH handshake did not succeed{within} ({why})")
         if isinstance(error, SSHException) and (self._options.key is None or self._options.use_agent):
             return AuthenticationFailed(
                 f"The worker has no key for {place}: set ssh.key_file (MUSTER_SSH_KEY_FILE), or ssh.use_agent and give "

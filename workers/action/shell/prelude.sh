@@ -16,7 +16,7 @@ begin() {
   # This process: $$ is the shell, which goes on once the script has ended.
   read -r me rest </proc/self/stat
   # An environment must not fill these in.
-  answer='' version='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
+  answer='' version='' system='' machine='' proxy='' killed='' processes='' listed='' watch='' hearing='' outcome='' locked='' base='' unwritten='' starts='' kept=''
 }
 
 say() { printf '%s\n' "$*"; }
@@ -41,13 +41,23 @@ quote_long() {
     awk 'BEGIN { printf "\"" } { printf "%s%s", (NR > 1 ? "\\n" : ""), $0 } END { printf "\"" }')
 }
 
-# result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer`, `version` and `listed` as they stand.
+# result OUTCOME REASON: the last line of the output; `killed`, `proxy`, `answer`, `version`, `listed`, `system` and `machine` as they stand.
 result() {
   quote "$2"; reason=$quoted
   quote "$answer"; answer=$quoted
+  quote "$system"; system=$quoted
+  quote "$machine"; machine=$quoted
   quote "$version"
-  printf '\nMUSTER-RESULT {"outcome":"%s","reason":%s,"answer":%s,"version":%s,"proxy":"%s","killed":[%s],"processes":[%s]}\n' \
-    "$1" "$reason" "$answer" "$quoted" "$proxy" "$killed" "$listed"
+  printf '\nMUSTER-RESULT {"outcome":"%s","reason":%s,"answer":%s,"version":%s,"proxy":"%s","killed":[%s],"processes":[%s],"system":%s,"machine":%s}\n' \
+    "$1" "$reason" "$answer" "$quoted" "$proxy" "$killed" "$listed" "$system" "$machine"
+}
+
+# Sets `system` and `machine`: the host's operating system by os-release(5), its architecture as uname(1) has it.
+see_system() {
+  while IFS='=' read -r key value; do
+    [ "$key" != PRETTY_NAME ] || { system=${value#[\"\']}; system=${system%[\"\']}; }
+  done 2>/dev/null </etc/os-release
+  { read -r machine </proc/sys/kernel/arch; } 2>/dev/null || machine=$(uname -m)
 }
 
 # The host's own record of what Muster did here, for people and for proof: "begin TOKEN ACTION UPTIME" once this script has
@@ -392,7 +402,7 @@ watch_over() {
   end_everything "$self"
   case "$(tail -n 1 "$base.journal" 2>/dev/null)" in "begin $token "*) journal end "$token" "$outcome" ;; esac
   say "$reason"
-  answer='' version='' proxy='' killed='' listed=''
+  answer='' version='' system='' machine='' proxy='' killed='' listed=''
   result "$outcome" "$reason"
   rm -f "$base.over" "$base.out-$token" "$base.err-$token"
 }
