@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from .common import GUARD, SERVICES, Home, close_inherited, daemonize, log
+from .common import GUARD, SERVICES, Home, arguments_of, close_inherited, daemonize, log
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 # Less than the 10 s that the control program waits for a stop.
@@ -25,6 +25,8 @@ class Guard:
         self.children: dict[int, tuple[str, float]] = {}
         self.due: dict[str, float] = {}
         self.failures: dict[str, int] = {}
+        # To be started once the process that is ending now has ended.
+        self.wanted: set[str] = set()
 
     def run(self) -> int:
         """Guard until SIGTERM; SIGHUP asks to look for services to start. Returns the exit code."""
@@ -62,12 +64,17 @@ class Guard:
             self.home.write(f"run/{GUARD}.state", "running")
 
     def _take_requests(self) -> None:
+        # A child may have ended and its SIGCHLD stand behind this SIGHUP, which has the lower number.
+        self._reap()
         living = {name for name, _ in self.children.values()}
+        ending = {name for pid, (name, _) in self.children.items() if self.home.program(name) not in arguments_of(pid)}
         for name in SERVICES:
             requested = self.home.read(f"run/{name}.request") is not None
             self.home.remove(f"run/{name}.request")
             if requested and name not in living:
                 self.due[name] = 0.0
+            elif requested and name in ending:
+                self.wanted.add(name)
 
     def _reap(self) -> None:
         """Collect the children that have ended and plan the restart of those that failed."""
@@ -79,7 +86,10 @@ class Guard:
             self.home.drop_pid(name, pid)
             code = os.waitstatus_to_exitcode(status)
             log(f"{name} with pid {pid} ended with {code}")
-            if code != 0:
+            if name in self.wanted:
+                self.wanted.remove(name)
+                self.due[name] = 0.0
+            elif code != 0:
                 self.due[name] = time.monotonic() + self._pause(name, time.monotonic() - started)
 
     def _pause(self, name: str, lived: float) -> float:
