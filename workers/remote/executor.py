@@ -31,8 +31,8 @@ class Executor:
         library: str = "",
     ) -> None:
         self._user, self._channel_seconds, self._spans = options.user, options.channel_timeout_seconds, spans
-        self._metrics = metrics or WorkerMetrics()
-        self._pool = Pool(options, Login(options), self._metrics, library)
+        self._metrics, self._library = metrics or WorkerMetrics(), library
+        self._pool = Pool(options, Login(options), self._metrics)
 
     def run(
         self,
@@ -71,7 +71,7 @@ class Executor:
 
     def _shell(self, link: Link, run_as: str, host: Host, kept: bool) -> Shell | None:
         try:
-            return link.shell(run_as, self._channel_seconds)
+            return link.shell(run_as, self._library, self._channel_seconds)
         except (SSHException, EOFError, OSError) as error:
             link.close()
             if kept:

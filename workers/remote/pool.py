@@ -21,8 +21,8 @@ _IsDue = Callable[[float, int], bool]
 class Pool:
     """At most `pool_size` connections, idle ones included; an idle one is closed after `idle_seconds`."""
 
-    def __init__(self, options: SshOptions, login: Login, metrics: WorkerMetrics, library: str = "") -> None:
-        self._options, self._login, self._metrics, self._library = options, login, metrics, library
+    def __init__(self, options: SshOptions, login: Login, metrics: WorkerMetrics) -> None:
+        self._options, self._login, self._metrics = options, login, metrics
         self._lock, self._evicting = threading.Lock(), threading.Lock()
         self._used = threading.BoundedSemaphore(options.pool_size)
         self._in_use = 0
@@ -59,7 +59,7 @@ class Pool:
         # Room first: at no moment are there more than the limit.
         self._close_idle(self._is_over)
         try:
-            link = Link(self._login.open(host), self._library)
+            link = Link(self._login.open(host))
         except BaseException as error:
             with self._lock:
                 self._in_use -= 1

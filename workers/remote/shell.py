@@ -79,14 +79,14 @@ class Shell:
 
 
 class Link:
-    """An open connection, and the shells in it that wait for a next script; `library` is what new ones are told."""
+    """An open connection, and the shells in it that wait for a next script."""
 
-    def __init__(self, connection: Connection, library: str = "") -> None:
-        self.connection, self._library = connection, library
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._idle: dict[str, Shell] = {}
 
-    def shell(self, run_as: str, seconds: float) -> Shell:
-        """Return a shell that waits, a new one where there is none.
+    def shell(self, run_as: str, library: str, seconds: float) -> Shell:
+        """Return a shell that waits and knows the library, a new one where there is none.
 
         Raises:
             SSHException, EOFError, OSError: the connection is lost, or does not answer within so many seconds
@@ -96,7 +96,7 @@ class Link:
             if not kept.channel.closed and kept.is_ready(seconds):
                 return kept
             kept.channel.close()
-        return Shell(self.connection.create_session(), run_as, self._library)
+        return Shell(self.connection.create_session(), run_as, library)
 
     def keep(self, shell: Shell) -> None:
         """Keep the shell for a next script."""
