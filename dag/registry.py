@@ -169,9 +169,7 @@ class HostRegistry:
         """Return the zones in which hosts are enrolled; it reads all of them."""
         with translated():
             ids = self._redis.zrange(self._keys.host_index, 0, -1)
-            parts = [ids[at : at + READ_AT_ONCE] for at in range(0, len(ids), READ_AT_ONCE)]
-            texts = [text for part in parts for text in self._redis.hmget(self._keys.hosts, part) if text]
-        return {read_host(text).zone for text in texts}
+        return {host.zone for host, _agent in self._observed(ids)}
 
     def enrolled(self) -> tuple[int, ...]:
         """Return what is another one whenever a host was enrolled or forgotten."""

@@ -13,7 +13,9 @@ from workers.remote.error import RemoteError, RemoteTimeout
 
 def seen(hosts: HostRegistry, host_id: int, agent: Agent, task_id: int) -> Agent:
     """Return the agent as a step of the task saw it just now; what it did not look for stays."""
-    return _completed(replace(agent, task_id=task_id, seen_at=_now()), _before(hosts, host_id))
+    now = replace(agent, task_id=task_id, seen_at=_now())
+    is_whole = now.version and now.operating_system and now.architecture
+    return now if is_whole else _completed(now, _before(hosts, host_id))
 
 
 def missed(hosts: HostRegistry, host_id: int, error: RemoteError) -> Agent | None:

@@ -17,7 +17,7 @@ class Host(AnswerSchema):
     name = string("Its name, or its address.")
     alias = string("Another name.")
     description = string("Anything worth knowing.")
-    operatingSystem = string("As a Prepare or a look saw it; empty: neither has been there.")
+    operatingSystem = string("As a step or a look saw it; empty: neither has been there.")
     architecture = string("As uname -m has it there; empty: neither has been there.")
     innerIpAddress = string("Its address or host name.")
     sshPort = Whole(*PORT, metadata=documented("Where its SSH server listens."))

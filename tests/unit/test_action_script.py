@@ -85,6 +85,7 @@ def test_a_whole_restart(agent: Agent) -> None:
     assert finished.agent is not None
     assert (finished.agent.status, finished.agent.version) == (AgentStatus.STARTED, "v7")
     assert finished.agent.pids == {"agent": new}
+    assert (finished.agent.operating_system, finished.agent.architecture) == SYSTEM
     assert finished.agent.started_at["agent"].startswith("20")
 
 

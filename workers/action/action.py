@@ -18,6 +18,8 @@ MARK = "MUSTER-RESULT "
 # The script ends itself so long before the worker would: then its result still arrives.
 EARLIER_SECONDS = 3
 LONGEST_REASON = 2000
+# Of a version, an operating system, an architecture.
+LONGEST_NAME = 200
 
 
 class Completion(Protocol):
@@ -98,6 +100,16 @@ class Found:
         return self.outcome == "ok"
 
     @property
+    def operating_system(self) -> str:
+        """What the host's os-release says."""
+        return self.system.strip()[:LONGEST_NAME]
+
+    @property
+    def architecture(self) -> str:
+        """What uname -m says there."""
+        return self.machine.strip()[:LONGEST_NAME]
+
+    @property
     def pids(self) -> dict[str, list[int]]:
         """Every pid of each process, in order."""
         found: dict[str, list[int]] = {}
@@ -110,7 +122,7 @@ class Found:
         now = datetime.now(UTC).replace(microsecond=0)
         started = {p["name"]: (now - timedelta(seconds=p["age"])).isoformat() for p in reversed(self.processes)}
         pids = {name: pids[0] for name, pids in self.pids.items()}
-        system, machine = self.system.strip()[:200], self.machine.strip()[:200]
+        system, machine = self.operating_system, self.architecture
         return Agent(status, self.version, pids, started, operating_system=system, architecture=machine)
 
     def failure(self) -> ActionResult:
@@ -222,7 +234,7 @@ def _objects(answer: str) -> list[dict[str, Any]]:
 def version_of(found: Found) -> str:
     """Return the agent's version: from its JSON status, or what its version command printed."""
     told = message_of(found.answer).get("version") or found.version
-    return str(told).strip()[:200]
+    return str(told).strip()[:LONGEST_NAME]
 
 
 def slug(host: Host, profile: Profile) -> str:

@@ -6,6 +6,7 @@ from dag.host import AgentStatus
 from workers.action.action import ActionRequest, ActionResult, Completion, build_script, read_found, version_of
 
 BODY = """\
+see_system
 version_agent
 version=$answer
 status_agent

@@ -86,8 +86,8 @@ def read_look(done: Completion, profile: Profile) -> Look:
         home=profile.variables.get("home", ""),
         processes=processes,
         main=main,
-        operating_system=found.system.strip()[:200],
-        architecture=found.machine.strip()[:200],
+        operating_system=found.operating_system,
+        architecture=found.architecture,
     )
 
 
