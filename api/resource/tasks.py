@@ -196,9 +196,9 @@ def skip_subtask(task_id: int, subtask_id: int) -> Response:
 @answers(raises=SUBTASK_ERRORS)
 @takes_nothing
 def cancel_subtask(task_id: int, subtask_id: int) -> Response:
-    """End one RUNNING subtask: it is CANCELING until its worker has heard of it and cut it off, then FAILED.
+    """End one RUNNING subtask: it is CANCELING until its worker has ended what runs on the host, then FAILED.
 
-    What it ran on the host ends within a second after that; the next step there waits for it.
+    A host that does not tell of the end within two seconds ends it by itself; the next step there waits for that.
     """
     _operations().cancel(task_id, subtask_id, user=caller().name)
     _tell("subtask cancelled", task_id, subtask_id)
