@@ -197,7 +197,7 @@ def test_a_program_that_does_not_start_is_named_and_nothing_is_left(tmp_path: Pa
         env={**CLEAN, "MUSTER_SSH_KEY_FILE": "missing_key"},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 1
