@@ -59,6 +59,8 @@ def measure(
             tell("the large task has ended before all was measured: take more hosts, or fewer calls")
             figures["is_busy_to_the_end"] = False
         _submit_large(stack, caller, busy, figures["busy"])
+    # Who calls, whether they may and not too often; GET /iam/me does little else.
+    figures["authentication_p50_ms"] = figures["idle"]["get_me"]["whole_p50_ms"] - trivial["whole_p50_ms"]
     figures["ratio_get_summary"] = figures["idle"]["get_summary"]["whole_p50_ms"] / trivial["whole_p50_ms"]
     figures["ratio_post_1"] = figures["idle"]["post_1"]["whole_p50_ms"] / trivial["whole_p50_ms"]
     emit(figures)
@@ -67,6 +69,7 @@ def measure(
 def _small(stack: BenchStack, hosts: Hosts, calls: int) -> Iterator[Call]:
     url = stack.urls[0]
     singles = [restart_of([host]) for host in hosts.single]
+    yield Call("get_me", f"{url}/iam/me", calls)
     yield Call("post_1", url + RESTART, calls, "POST", singles)
     yield Call("post_1_summary", f"{url}{RESTART}?view=summary", calls, "POST", singles)
     yield Call("post_1000_summary", f"{url}{RESTART}?view=summary", 3, "POST", restart_of(hosts.middle))

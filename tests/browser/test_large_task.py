@@ -13,8 +13,8 @@ from tests.browser.lone import LoneApi, Played, lone_api
 
 HOSTS = 10_000
 SIZE = {"width": 1280, "height": 900}
-# On an idle machine about a third of these.
-MOST_OPEN_MS, MOST_GAP_MS = 3000, 1000
+# Ten times what an idle machine takes: these tell what freezes from what a busy machine does late.
+MOST_OPEN_MS, MOST_GAP_MS = 10_000, 3000
 CHANGES_A_SECOND, SECONDS = 1000, 4
 FAULT = "10.0.0.{} port 22 can't be reached: Connection refused"
 OTHER_FAULT = "the disk is full"

@@ -300,7 +300,7 @@ def test_a_lost_connection_is_told_and_made_again(stack: RunningStack, open_page
     try:
         for pid in (*children_of(api), api):
             os.kill(pid, signal.SIGKILL)
-        expect(warning).to_be_visible(timeout=15_000)
+        expect(warning).to_be_visible(timeout=30_000)
     finally:
         os.kill(stack.process.pid, signal.SIGCONT)
     expect(warning).to_be_hidden(timeout=30_000)

@@ -1,12 +1,12 @@
 """A task at a glance: its grid of stages and hosts, one subtask with its host, its failures with their reasons."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis import Redis
+from werkzeug.test import TestResponse
 
 from dag import host_name
 from dag.change import order_of
@@ -19,6 +19,7 @@ from dag.operation import Operations
 from dag.registry import HostRegistry
 from dag.state import NodeStatus
 from dag.store import Store
+from tests.effort import calls_of
 from tests.iam import Iam
 from tests.unit.test_api_task import LOG, Api, refused
 from tests.unit.test_api_view import get, large
@@ -206,8 +207,7 @@ def test_failures_come_page_by_page_with_the_last_lines_of_their_logs(api: Api) 
     refused(api.call("GET", "/tasks/instances/4711/failures"), 404, 20000)
 
 
-@pytest.mark.alone
-def test_a_grid_of_ten_thousand_hosts_is_small_and_quick(valkey_url: str) -> None:
+def test_a_grid_of_ten_thousand_hosts_is_small_and_little_work(valkey_url: str) -> None:
     redis = Redis.from_url(valkey_url, decode_responses=True)
     redis.flushall()
     iam, hosts = Iam(redis), 10_000
@@ -217,19 +217,14 @@ def test_a_grid_of_ten_thousand_hosts_is_small_and_quick(valkey_url: str) -> Non
     task = Store(redis).submit(
         BATCH_RESTART, [host.id for host in enrolled], creator="admin", executor="e", trace_id="t"
     )
-    redis.config_resetstat()
-    began = time.perf_counter()
-    answer = iam.call("GET", f"/tasks/instances/{task}/grid")
-    seconds = time.perf_counter() - began
+    answers: list[TestResponse] = []
+    calls = calls_of(lambda: answers.append(iam.call("GET", f"/tasks/instances/{task}/grid")))
+    [answer] = answers
     assert answer.status_code == 200
     assert len(answer.data) <= MOST_BYTES
     assert sum(len(stage["statuses"]) for stage in answer.get_json()["data"]["stages"]) == 50_004
-    # A tenth of that on a machine that does nothing else.
-    assert seconds < 2
-    stats: Any = redis.info("commandstats")
-    slowest = max(found["usec_per_call"] for name, found in stats.items() if name != "cmdstat_config|resetstat")
-    assert slowest < 10_000, stats
-    print(f"grid of {hosts} hosts: {len(answer.data)} bytes in {seconds * 1000:.0f} ms, Redis {slowest / 1000:.1f} ms")
+    # That checks the answer against its schema here, too; without, some calls a stage.
+    assert calls < 5_000_000, calls
     assert api_subtask(iam, task)["hostName"] == "host-00000"
     redis.close()
 

@@ -177,10 +177,9 @@ def test_a_bucket_holds_a_burst_and_fills_again(redis: Redis) -> None:
     with pytest.raises(TooManyCalls, match="Try again in 1 s"):
         limit.admit(1)
     RateLimit(redis, 1, 5).admit(2)
-    began = time.monotonic()
     until(lambda: admits(limit, 1))
-    # Not only once the whole bucket is full again.
-    assert time.monotonic() - began < 4
+    # As soon as there is one, and not only once the whole bucket is full again.
+    assert sum(admits(limit, 1) for _ in range(4)) < 4
     (key, *_) = redis.keys("{iam}:rate:1")
     assert 0 < redis.pttl(key) <= 5000
 
@@ -212,20 +211,22 @@ def test_who_calls_too_often_is_told_when_to_come_again(redis: Redis) -> None:
     assert iam.call("GET", "/iam/me", user="operator").status_code == 200
 
 
-@pytest.mark.alone
 @pytest.mark.usefixtures("owasp_hasher")
 @pytest.mark.parametrize("redis", ["valkey"], indirect=True)
 @pytest.mark.parametrize("how", ["password", "token"])
-def test_authentication_takes_less_than_2_ms_once_it_is_known(iam: Iam, how: str) -> None:
+def test_who_is_known_is_let_in_by_few_commands_and_without_argon2(
+    iam: Iam, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = iam.data("POST", "/iam/tokens", {"name": "t"})
     credentials: dict[str, Any] = (
         {"auth": ("admin", PASSWORD)} if how == "password" else {"headers": bearer(made["token"])}
     )
-    seconds = []
     with iam.app.test_request_context("/iam/me", **credentials):
-        for _ in range(101):
-            began = time.perf_counter()
+        auth.enter(Permission.SYSTEM_MANAGER)
+        monkeypatch.setattr("api.password._matches", lambda *_: pytest.fail("argon2 was asked"))
+        iam.redis.config_resetstat()
+        for _ in range(100):
             auth.enter(Permission.SYSTEM_MANAGER)
-            seconds.append(time.perf_counter() - began)
-    # The median: other processes use this machine, too.
-    assert sorted(seconds)[50] < 0.002
+    stats: Any = iam.redis.info("commandstats")
+    # Those in a script are counted, too.
+    assert sum(found["calls"] for name, found in stats.items() if name != "cmdstat_config|resetstat") <= 8 * 100

@@ -1,6 +1,5 @@
 """Users: hashes, permissions, and the memory that keeps argon2 out of the way of a poll."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -103,7 +102,6 @@ def test_the_admin_is_made_once_and_follows_its_password(redis: fakeredis.FakeRe
     assert users.verify("admin", "two") == first
 
 
-@pytest.mark.alone
 def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str]) -> None:
     clock = Clock()
     users = UserStore(redis, clock=clock)
@@ -111,11 +109,6 @@ def test_a_poll_does_not_ask_argon2(redis: fakeredis.FakeRedis, hashed: list[str
     for _ in range(5):
         assert users.verify("ann", "x")
     assert len(hashed) == 1
-    # Of this process, whatever else the machine does.
-    began = time.process_time()
-    for _ in range(100):
-        users.verify("ann", "x")
-    assert (time.process_time() - began) / 100 < 0.002
     clock.now += password.KNOWN_SECONDS
     assert users.verify("ann", "x")
     assert len(hashed) == 2

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cli.error import CommandError
-from cli.supervisor import GRACE_SECONDS, ChildDied, Program, Supervisor, muster
+from cli.supervisor import ChildDied, Program, Supervisor, muster
 from tests.wait import until
 
 pytestmark = pytest.mark.alone
@@ -91,17 +91,19 @@ def test_everything_stops_in_time_whatever_it_ignores(supervisor: Watched) -> No
     assert all(map(is_running, pids))
     began = time.monotonic()
     supervisor.stop()
-    # Its own waits end after 4.3 s; the rest is for a machine that has other things to do.
-    assert time.monotonic() - began <= 7
+    # Its own waits end after 4.3 s; what they do not end would sleep for ever.
+    assert time.monotonic() - began < 30
     assert not any(map(is_running, pids))
 
 
-def test_obedient_children_stop_at_once(supervisor: Watched) -> None:
+def test_obedient_children_stop_at_once(supervisor: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    for grace in ("GRACE_SECONDS", "LAST_GRACE_SECONDS"):
+        monkeypatch.setattr(f"cli.supervisor.{grace}", 60.0)
     supervisor.run(program("a", OBEDIENT), program("b", OBEDIENT, last=True))
     began = time.monotonic()
     supervisor.stop()
     # Nobody was waited for as long as for a stubborn one.
-    assert time.monotonic() - began < GRACE_SECONDS
+    assert time.monotonic() - began < 30
 
 
 def test_a_worker_that_takes_too_long_is_told_to_quit(supervisor: Watched) -> None:
