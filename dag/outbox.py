@@ -45,19 +45,19 @@ class Outbox:
                 raise
 
     def take(self, *, count: int, block_ms: int, idle_ms: int) -> list[Event]:
-        """Return new events, waiting for the first, and those that another took `idle_ms` ago and has not told."""
+        """Return what another took `idle_ms` ago and has not told, and new events, waiting `block_ms` for the first."""
         try:
-            with translated():
-                options = {"min_idle_time": idle_ms, "start_id": "0-0", "count": count}
-                claimed = self._redis.xautoclaim(self._key, GROUP, self._consumer, **options)[1]
-                names = {self._key: ">"}
-                fresh = self._redis.xreadgroup(GROUP, self._consumer, names, count=count, block=block_ms)
+            with translated(), self._redis.pipeline(transaction=False) as pipe:
+                pipe.xautoclaim(self._key, GROUP, self._consumer, idle_ms, "0-0", count)
+                pipe.xreadgroup(GROUP, self._consumer, {self._key: ">"}, count=count, block=block_ms)
+                claimed, fresh = pipe.execute()
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
+            # Behind the command's text, as a pipeline tells it.
+            if "NOGROUP" not in str(error):
                 raise
             self.open()
             return []
-        rows = [*((name, told) for name, told in claimed if told), *read_messages(fresh)]
+        rows = [*((name, told) for name, told in claimed[1] if told), *read_messages(fresh)]
         return [Event(name, told["event"], int(told["task"]), told["status"], int(told["at"])) for name, told in rows]
 
     def done(self, events: Sequence[Event]) -> None:

@@ -27,6 +27,8 @@ from dag.snapshot import Snapshot
 from dag.store import Store
 
 BLOCK_MS, TAKE_OVER_MS, AT_ONCE = 250, 10_000, 20
+# Where there is no webhook, nothing but an event is to be waited for; one that is added meanwhile may wait so long.
+IDLE_BLOCK_MS = 1000
 PAUSE_SECONDS = 0.5
 # What an attempt may take beyond its time limit before another process tries it, too.
 MARGIN_SECONDS = 10.0
@@ -48,6 +50,7 @@ class Deliverer(threading.Thread):
         self._denied = parse_networks(settings.denied_networks)
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._busy: Counter[int] = Counter()
+        self._block_ms = BLOCK_MS
         # Until when (monotonic, s) receivers have asked this process to be left alone.
         self._asked: dict[int, float] = {}
         # A slow receiver holds its own threads only; there are as many as all webhooks may hold.
@@ -74,8 +77,9 @@ class Deliverer(threading.Thread):
 
     def turn(self) -> None:
         """Make the deliveries of new events, then begin the attempts that are due."""
-        events = self._outbox.take(count=AT_ONCE, block_ms=BLOCK_MS, idle_ms=TAKE_OVER_MS)
+        events = self._outbox.take(count=AT_ONCE, block_ms=self._block_ms, idle_ms=TAKE_OVER_MS)
         hooks = self._hooks.all()
+        self._block_ms = BLOCK_MS if hooks else IDLE_BLOCK_MS
         for event in events:
             self._spread(event, [hook for hook in hooks if hook.enabled and event.kind in hook.events])
         self._outbox.done(events)
