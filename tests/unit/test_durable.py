@@ -36,7 +36,7 @@ def test_what_is_confirmed_stands_in_the_file(server: Redis) -> None:
     for number in range(5):
         server.set("change", f"planted-{number}")
         disk.confirm()
-        files = Path(server.config_get("dir")["dir"], "appendonlydir").glob("*.incr.aof")
+        files = Path(str(server.config_get("dir")["dir"]), "appendonlydir").glob("*.incr.aof")
         assert any(f"planted-{number}".encode() in file.read_bytes() for file in files)
     assert disk.promises
     stats: Any = server.info("commandstats")
