@@ -133,6 +133,7 @@ class BenchStack:
         while (status := str(self.redis.hget(self.store.keys.task(task_id), "status"))) not in ENDED:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"Task {task_id} is {status} after {seconds:.0f} s; the logs are in {self.data}.")
+            # The stream of the task's changes would wake this process at each node, at the cost of what is measured.
             time.sleep(POLL_SECONDS)
         return status
 

@@ -16,8 +16,7 @@ from cli.error import CommandError
 from cli.supervisor import Program
 
 HOST = "127.0.0.1"
-# Nothing is thrown away to make room. Who submits waits for WAITAOF, which the server looks after `hz` times a s:
-# with 50 a call that follows another waits 20 ms, with 200 5 ms, and an idle server takes 0.8 % of a core, not 0.4.
+# Nothing is thrown away to make room. `hz` is the default: who waits for the disk waits for no tick (dag/durable.py).
 # Not `appendfsync always`, although a power failure may take the last second so: a full disk would end the server
 # instead of having it refuse writes (docs/reliability.md).
 CONFIG = """\
@@ -29,7 +28,6 @@ dir "{directory}"
 save ""
 appendonly yes
 appendfsync everysec
-hz 200
 maxmemory-policy noeviction
 requirepass {password}
 """

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -43,7 +43,6 @@ from workers.app import create_celery
 from workers.broker import QueueLengths
 from workers.publisher import CeleryPublisher
 
-POLL_SECONDS = 0.5
 # A renewal that takes longer is tried again: the shortest lease is 2 s.
 HEARTBEAT_TIMEOUT_SECONDS = 1.0
 SHORTEST_SECRET_KEY = 32
@@ -146,26 +145,30 @@ def run_scheduler(settings: Settings) -> None:
     alive = {"loop": turning(lambda: scheduler.turned_at, "The scheduler's loop")}
     ready = {"redis": answering(store.ping), "broker": answering(lengths.ask), "loop": lambda: scheduler.fault}
 
-    def work(stop: threading.Event) -> None:
-        # Here: a thread that was made before the signals were blocked would take them, and end the process.
-        listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
-        scheduler.run(stop)
-
-    run_until_signal(work)
+    listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
+    run_until_signal(scheduler.run)
 
 
 def run_until_signal(work: Callable[[threading.Event], None]) -> None:
     """Run `work` in a thread until SIGTERM or SIGINT sets its event, or until it ends by an error."""
-    # Setting an event in a signal's handler can wait for ever on the lock of the wait that it interrupted.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     stop = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(work, stop)
-        # Not sigtimedwait: after a pause (SIGSTOP, SIGCONT) CPython's returns as if a signal had come.
-        while not running.done() and not signal.sigpending() & STOP_SIGNALS:
-            wait([running], POLL_SECONDS)
-        stop.set()
-        running.result()
+    heard, told = socket.socketpair()
+    with heard, told:
+        told.setblocking(False)
+        # The signal comes as a byte: setting an event in its handler can wait for ever on the lock of the wait that it
+        # interrupted.
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_signal: None)
+        signal.set_wakeup_fd(told.fileno())
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                running = pool.submit(work, stop)
+                running.add_done_callback(lambda _ended: told.send(b"."))
+                heard.recv(1)
+                stop.set()
+                running.result()
+        finally:
+            signal.set_wakeup_fd(-1)
 
 
 def limits(settings: Settings) -> SchedulerLimits:

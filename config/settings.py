@@ -33,7 +33,9 @@ class RedisSettings:
 
     url: str = option("redis://127.0.0.1:6379/0", "URL", "the store of tasks and hosts", secret=True)
     broker_url: str = option("", "URL", "Celery's messages; empty: database 1 of the store's server", secret=True)
-    timeout_seconds: float = option(5.0, "s", "a call that takes longer counts as Redis away", least=0.1)
+    timeout_seconds: float = option(
+        5.0, "s", "a call that takes longer counts as Redis away; some wait for a second in any case", least=2
+    )
 
 
 @dataclass(frozen=True)

@@ -163,14 +163,7 @@ class HandOut:
 
     def due(self, *, limit: int) -> list[tuple[int, int, int]]:
         """Return (task, offset, attempt) of runs whose dispatch or lease has run out, the longest first."""
-        given = self._store.clock()
-        with translated():
-            if given:
-                now = int(given)
-            else:
-                seconds, micros = self._store.redis.time()
-                now = int(seconds) * 1000 + int(micros) // 1000
-            names = self._store.redis.zrangebyscore(self._store.keys.due, "-inf", now, 0, limit)
+        names = self._store.scripts.call("due", [self._store.keys.due], limit, self._store.clock())
         return [(int(task), int(offset), int(attempt)) for task, offset, attempt in (n.split(":") for n in names)]
 
     def expire(

@@ -1,7 +1,8 @@
 """What others are to be told of: events that the scripts write with the change itself, taken by whoever tells."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -44,21 +45,30 @@ class Outbox:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    def take(self, *, count: int, block_ms: int, idle_ms: int) -> list[Event]:
-        """Return new events, waiting for the first, and those that another took `idle_ms` ago and has not told."""
+    def take(self, *, count: int, block_ms: int) -> list[Event]:
+        """Return new events, waiting for the first."""
+        names = {self._key: ">"}
+        answer = self._as_group(
+            lambda: self._redis.xreadgroup(GROUP, self._consumer, names, count=count, block=block_ms)
+        )
+        return _events(read_messages(answer))
+
+    def take_over(self, *, count: int, idle_ms: int) -> list[Event]:
+        """Return those that another took `idle_ms` ago and has not told."""
+        options = {"min_idle_time": idle_ms, "start_id": "0-0", "count": count}
+        answer = self._as_group(lambda: self._redis.xautoclaim(self._key, GROUP, self._consumer, **options))
+        return _events((name, told) for name, told in answer[1] if told) if answer else []
+
+    def _as_group(self, ask: Callable[[], Any]) -> Any:
+        """Return the answer; where the group is not there, make it and return None."""
         try:
             with translated():
-                options = {"min_idle_time": idle_ms, "start_id": "0-0", "count": count}
-                claimed = self._redis.xautoclaim(self._key, GROUP, self._consumer, **options)[1]
-                names = {self._key: ">"}
-                fresh = self._redis.xreadgroup(GROUP, self._consumer, names, count=count, block=block_ms)
+                return ask()
         except ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             self.open()
-            return []
-        rows = [*((name, told) for name, told in claimed if told), *read_messages(fresh)]
-        return [Event(name, told["event"], int(told["task"]), told["status"], int(told["at"])) for name, told in rows]
+            return None
 
     def done(self, events: Sequence[Event]) -> None:
         """Take events off for good."""
@@ -68,3 +78,7 @@ class Outbox:
                 pipe.xack(self._key, GROUP, *ids)
                 pipe.xdel(self._key, *ids)
                 pipe.execute()
+
+
+def _events(rows: Iterable[tuple[str, dict[str, str]]]) -> list[Event]:
+    return [Event(name, told["event"], int(told["task"]), told["status"], int(told["at"])) for name, told in rows]

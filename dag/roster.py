@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from dag.script import translated
 from dag.shard import shards, spread
@@ -19,7 +20,7 @@ class Worker:
 
     `queues` are those that it consumes, `free` its threads without a node, `received` the messages that it has had
     since it started, `profiles` the agent profiles that it knows (none: it does not tell), `skew_ms` how far the clock
-    of its machine was ahead of the server's when it last beat.
+    of its machine was ahead of the server's at the beat before.
     """
 
     name: str
@@ -32,10 +33,6 @@ class Worker:
     skew_ms: int = field(default=0, compare=False)
 
 
-def _nobody(_workers: list[Worker]) -> Collection[str]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Move:
     """One order to one worker: consume a queue, or no longer."""
@@ -45,25 +42,49 @@ class Move:
     add: bool
 
 
+# Of the live workers and what they are told and have not done: who is to get no shards.
+Shunned = Callable[[list[Worker], list[Move]], Collection[str]]
+
+
+def _nobody(_workers: list[Worker], _orders: list[Move]) -> Collection[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What stands in the store: the live workers by name, who has long been gone, and who is to have which shard."""
+
+    alive: list[Worker]
+    long_gone: list[str]
+    wanted: dict[str, str]
+
+
 class Roster:
     """Live workers and the wanted spread of shards over them; `alive_seconds` without a heartbeat is dead."""
 
     def __init__(self, store: Store, *, alive_seconds: float = ALIVE_SECONDS) -> None:
         self._store = store
         self._alive_ms = int(alive_seconds * 1000)
+        self._skew_ms: int | None = None
 
     def beat(self, worker: Worker) -> None:
-        """Tell that the worker is alive, and what it consumes."""
-        asked_at = time.time_ns()
-        now = self._now()
-        skew_ms = (asked_at + time.time_ns()) // 2_000_000 - now
+        """Tell that the worker is alive, and what it consumes; for one worker of this machine, again and again.
+
+        How far the machine's clock is off is what the beat before has found, so that a beat is one question.
+        """
+        if self._skew_ms is None:
+            self._skew_ms = self._measured(self._now)
         lists = {"queues": sorted(worker.queues), "profiles": sorted(worker.profiles)}
-        fields = asdict(worker) | lists | {"skew_ms": skew_ms}
-        name = fields.pop("name")
-        with translated(), self._store.redis.pipeline() as pipe:
-            pipe.zadd(self._store.keys.workers, {name: now + self._alive_ms})
-            pipe.hset(self._store.keys.worker_info, name, json.dumps(fields))
-            pipe.execute()
+        fields = asdict(worker) | lists | {"skew_ms": self._skew_ms}
+        name, keys = fields.pop("name"), [self._store.keys.workers, self._store.keys.worker_info]
+        told = (name, self._alive_ms, json.dumps(fields), self._store.clock())
+        self._skew_ms = self._measured(lambda: int(self._store.scripts.call("beat", keys, *told)))
+
+    def _measured(self, ask: Callable[[], int]) -> int:
+        """Return how far this machine's clock is ahead of the time (ms) that is asked for."""
+        asked_at = time.time_ns()
+        now = ask()
+        return (asked_at + time.time_ns()) // 2_000_000 - now
 
     def leave(self, name: str) -> None:
         """Take a worker that ended in order off the list."""
@@ -74,23 +95,30 @@ class Roster:
 
     def alive(self) -> list[Worker]:
         """Return the live workers by name."""
-        now = self._now()
-        with translated(), self._store.redis.pipeline() as pipe:
-            pipe.zrangebyscore(self._store.keys.workers, now, "+inf")
-            pipe.hgetall(self._store.keys.worker_info)
-            names, infos = pipe.execute()
-        return [_worker(name, infos[name]) for name in sorted(names) if name in infos]
+        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
+            self._ask(pipe)
+            return self._picture(*pipe.execute()).alive
 
-    def _forget_long_gone(self) -> None:
-        last = self._now() - 10 * self._alive_ms
-        with translated():
-            long_gone = self._store.redis.zrangebyscore(self._store.keys.workers, "-inf", last)
-        for name in long_gone:
-            self.leave(name)
+    def _ask(self, pipe: Any) -> None:
+        keys = self._store.keys
+        pipe.time()
+        pipe.zrange(keys.workers, 0, -1, withscores=True)
+        pipe.hgetall(keys.worker_info)
+        pipe.hgetall(keys.shards)
 
-    def balance(
-        self, zones: Mapping[str, int], *, leader: str, shunned: Callable[[list[Worker]], Collection[str]] = _nobody
-    ) -> list[Move]:
+    def _picture(
+        self,
+        time: tuple[int, int],
+        until: list[tuple[str, float]],
+        infos: Mapping[str, str],
+        wanted: dict[str, str],
+    ) -> _Picture:
+        given = self._store.clock()
+        now = int(given) if given else _ms(time)
+        alive = [_worker(name, infos[name]) for name, end in sorted(until) if end >= now and name in infos]
+        return _Picture(alive, [name for name, end in until if end <= now - 10 * self._alive_ms], wanted)
+
+    def balance(self, zones: Mapping[str, int], *, leader: str, shunned: Shunned = _nobody) -> list[Move]:
         """Spread each zone's shards (zone to number of shards) over its workers; return what is to be changed.
 
         Of the live workers those that `shunned` names get none. Only one scheduler at a time does it: `leader` takes
@@ -98,13 +126,17 @@ class Roster:
         meets one worker at a time.
         """
         keys = self._store.keys
-        with translated():
-            if not self._store.redis.set(keys.balancer, leader, nx=True, px=1000):
-                return []
-            before = self._store.redis.hgetall(keys.shards)
-        self._forget_long_gone()
-        workers = self.alive()
-        without = shunned(workers)
+        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
+            pipe.set(keys.balancer, leader, nx=True, px=1000)
+            self._ask(pipe)
+            leads, *found = pipe.execute()
+        if not leads:
+            return []
+        picture = self._picture(*found)
+        for name in picture.long_gone:
+            self.leave(name)
+        workers, before = picture.alive, picture.wanted
+        without = shunned(workers, _moves(workers, before))
         wanted: dict[str, str] = {}
         for zone in sorted({*zones, *(worker.zone for worker in workers)}):
             names = [w.name for w in workers if w.zone == zone and not w.draining and w.name not in without]
@@ -114,9 +146,14 @@ class Roster:
                 self._store.redis.hset(keys.shards, mapping=dict(wanted))
         return _moves(workers, wanted)
 
-    def orders(self, workers: list[Worker]) -> list[Move]:
-        """Return what these live workers have not done yet of the wanted spread."""
-        return _moves(workers, self.wanted())
+    def orders(self, me: Worker) -> list[Move]:
+        """Return what this worker is told and has not done yet of the wanted spread."""
+        if {queue for queue, owner in self.wanted().items() if owner == me.name} == me.queues:
+            return []
+        with translated(), self._store.redis.pipeline(transaction=False) as pipe:
+            self._ask(pipe)
+            picture = self._picture(*pipe.execute())
+        return [move for move in _moves(picture.alive, picture.wanted) if move.worker == me.name]
 
     def wanted(self) -> dict[str, str]:
         """Return shard queue to the worker that is to consume it."""
@@ -129,8 +166,12 @@ class Roster:
         if given:
             return int(given)
         with translated():
-            seconds, micros = self._store.redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
+            return _ms(self._store.redis.time())
+
+
+def _ms(time: tuple[int, int]) -> int:
+    seconds, micros = time
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def _moves(workers: list[Worker], wanted: Mapping[str, str]) -> list[Move]:

@@ -365,11 +365,9 @@ class Scheduler:
         self._publisher.steer(moves)
         self._observer.moved(len(moves))
 
-    def _deaf(self, workers: list[Worker]) -> set[str]:
+    def _deaf(self, workers: list[Worker], orders: list[Move]) -> set[str]:
         queues = sorted({queue for worker in workers for queue in worker.queues})
-        deaf = self._hearing.deaf(
-            workers, self._publisher.waiting(queues) if queues else {}, self._roster.orders(workers)
-        )
+        deaf = self._hearing.deaf(workers, self._publisher.waiting(queues) if queues else {}, orders)
         for name in sorted(deaf - self._shunned):
             log.error("worker %s does not receive messages or orders: its shards go to others", name)
         self._shunned = deaf

@@ -81,8 +81,14 @@ class Listener(ThreadingHTTPServer):
         # What the base class reads of itself.
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
-        self._thread = threading.Thread(target=self.serve_forever, name="metrics", daemon=True)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        # Not serve_forever, which looks twice a second whether it is to end.
+        while not self._stopping:
+            self.handle_request()
 
     @property
     def url(self) -> str:
@@ -96,7 +102,10 @@ class Listener(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close the port."""
-        self.shutdown()
+        self._stopping = True
+        # Wakes the thread that waits for the next request.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self.server_close()
 
 

@@ -77,6 +77,6 @@ class World:
         """The events that wait to be told, which are taken off."""
         outbox = Outbox(self.store, "told")
         outbox.open()
-        events = outbox.take(count=10, block_ms=1, idle_ms=60_000)
+        events = outbox.take(count=10, block_ms=1)
         outbox.done(events)
         return [event.kind for event in events]

@@ -36,10 +36,15 @@ class QueueLengths:
         """
         if not queues:
             return {}
-        with self._lock, translated(), self._connection.default_channel.client.pipeline(transaction=False) as pipe:
-            for queue in queues:
-                pipe.llen(queue)
-            return dict(zip(queues, map(int, pipe.execute()), strict=True))
+        with self._lock, translated():
+            client = self._connection.default_channel.client
+            # Redis keeps no empty list: where nothing waits, one command says so of all queues.
+            if not client.exists(*queues):
+                return dict.fromkeys(queues, 0)
+            with client.pipeline(transaction=False) as pipe:
+                for queue in queues:
+                    pipe.llen(queue)
+                return dict(zip(queues, map(int, pipe.execute()), strict=True))
 
     def ask(self) -> None:
         """Return when the broker answers; StoreUnavailable where it is away."""

@@ -28,7 +28,7 @@ class Ear:
         self,
         lengths: QueueLengths,
         describe: Callable[[], Worker],
-        orders: Callable[[], Sequence[Move]],
+        orders: Callable[[Worker], Sequence[Move]],
         replace: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,7 +75,7 @@ class Ear:
         me, now = self._describe(), self._clock()
         try:
             waiting = self._lengths.of(sorted(me.queues) or [IDLE_QUEUE])
-            orders = [order for order in self._orders() if order.worker == me.name]
+            orders = self._orders(me)
         except StoreUnavailable:
             self._consumed_at = now
             raise

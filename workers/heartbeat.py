@@ -13,15 +13,21 @@ from workers.held import HeldRuns
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
+# The first look; each says when the next is due.
 WATCH_SECONDS = 0.25
 
 
 class Repeat(threading.Thread):
-    """Takes a step every so many seconds until it is stopped; a step that fails is logged and taken again."""
+    """Takes a step every so many seconds until it is stopped; a step that fails is logged and taken again.
 
-    def __init__(self, name: str, seconds: float, step: Callable[[], None]) -> None:
+    A step may say itself after how many seconds the next one is due. None is taken while `wanted` is not set.
+    """
+
+    def __init__(
+        self, name: str, seconds: float, step: Callable[[], float | None], wanted: threading.Event | None = None
+    ) -> None:
         super().__init__(name=name, daemon=True)
-        self._seconds, self._step = seconds, step
+        self._seconds, self._step, self._wanted = seconds, step, wanted
         self._stopping = threading.Event()
         self._turned_at = time.monotonic()
 
@@ -32,19 +38,29 @@ class Repeat(threading.Thread):
 
     def run(self) -> None:
         """Repeat the step until `stop`."""
-        while not self._stopping.wait(self._seconds):
-            self._turned_at = time.monotonic()
+        pause = self._seconds
+        while not self._is_over(pause):
+            self._turned_at, pause = time.monotonic(), self._seconds
             try:
-                self._step()
+                pause = self._step() or pause
             except StoreUnavailable as error:
                 log.warning("%s: %s", self.name, error)
             except Exception:
                 # A worker without this thread would lose all its nodes, so a fault of ours must not end it.
                 log.exception("%s", self.name)
 
+    def _is_over(self, seconds: float) -> bool:
+        if self._stopping.wait(seconds):
+            return True
+        if self._wanted:
+            self._wanted.wait()
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """End the thread, unless it hangs in its step."""
         self._stopping.set()
+        if self._wanted:
+            self._wanted.set()
         self.join(timeout=2)
 
 

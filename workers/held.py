@@ -94,13 +94,21 @@ class HeldRuns:
             held = self._runs.get(run.name)
             return held is not None and time.monotonic() > held.lease_ends_at - self._margin
 
-    def cancel_expiring(self) -> None:
-        """Cancel the runs whose lease is about to end: Redis can't be reached, or they are stuck."""
-        now = time.monotonic()
+    def cancel_expiring(self) -> float:
+        """Cancel the runs whose lease is about to end: Redis can't be reached, or they are stuck.
+
+        Returns for how many seconds there is nothing of the kind to do, whatever begins meanwhile: a run that begins
+        has all of its lease before it.
+        """
+        now, longest = time.monotonic(), self._lease_seconds - self._margin
         with self._lock:
             for held in self._runs.values():
-                if now > held.lease_ends_at - self._margin:
+                left = held.lease_ends_at - self._margin - now
+                if left <= 0:
                     held.cancelled.set()
+                else:
+                    longest = min(longest, left)
+        return longest
 
     def drop_received(self) -> None:
         """Forget what was received and not begun: the worker takes nothing new, and others may have it."""

@@ -13,18 +13,25 @@ from workers.run_log import RunLog
 
 
 class LiveLogs:
-    """Thread-safe: the logs of the runs that are under way in this worker process."""
+    """Thread-safe: the logs of the runs that are under way in this worker process.
+
+    `wanted` is set from the first of them until somebody has found that there are none.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._since: dict[RunLog, float] = {}
+        self.wanted = threading.Event()
 
     @contextmanager
     def showing(self, log: RunLog) -> Iterator[None]:
         """Have the log stored while the block runs."""
         with self._lock:
             self._since[log] = self._clock()
+            # Not cleared by the end of each, which would wake the sender at the begin of each.
+            if not self.wanted.is_set():
+                self.wanted.set()
         try:
             yield
         finally:
@@ -35,6 +42,8 @@ class LiveLogs:
         """Return the logs of runs that have gone on for so long."""
         latest = self._clock() - seconds
         with self._lock:
+            if not self._since:
+                self.wanted.clear()
             return [log for log, since in self._since.items() if since <= latest]
 
 
@@ -46,11 +55,14 @@ class Logs(Protocol):
 
 
 class LogSender:
-    """A thread that sends what is new every `seconds`; of a run that ends sooner nothing, for its end tells all."""
+    """A thread that sends what is new every `seconds`; of a run that ends sooner nothing, for its end tells all.
+
+    While nothing runs it waits for the next run.
+    """
 
     def __init__(self, live: LiveLogs, logs: Logs, seconds: float) -> None:
         self._live, self._logs, self._seconds = live, logs, seconds
-        self._repeat = Repeat("live-log", seconds, self.send)
+        self._repeat = Repeat("live-log", seconds, self.send, live.wanted)
 
     def start(self) -> None:
         """Begin to send."""

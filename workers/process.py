@@ -98,9 +98,7 @@ def _open_leases(store: Store, engine: EngineSettings) -> Leases:
 
 
 def _open_ear(app: Celery, roster: Roster, presence: Presence, held: HeldRuns) -> Ear:
-    return Ear(
-        QueueLengths(app), presence.describe, lambda: roster.orders(roster.alive()), lambda: replace_process(held)
-    )
+    return Ear(QueueLengths(app), presence.describe, roster.orders, lambda: replace_process(held))
 
 
 def _create_worker(app: Celery, name: str, threads: int) -> Any:

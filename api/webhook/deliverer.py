@@ -26,7 +26,11 @@ from dag.outbox import Event, Outbox
 from dag.snapshot import Snapshot
 from dag.store import Store
 
-BLOCK_MS, TAKE_OVER_MS, AT_ONCE = 250, 10_000, 20
+BLOCK_MS, AT_ONCE = 250, 20
+# What another process has taken and not told for so long is taken over; it is looked for four times as often.
+TAKE_OVER_MS = 10_000
+# Where there is no webhook, nothing but an event is to be waited for; one that is added meanwhile may wait so long.
+IDLE_BLOCK_MS = 1000
 PAUSE_SECONDS = 0.5
 # What an attempt may take beyond its time limit before another process tries it, too.
 MARGIN_SECONDS = 10.0
@@ -48,6 +52,7 @@ class Deliverer(threading.Thread):
         self._denied = parse_networks(settings.denied_networks)
         self._stopping, self._lock = threading.Event(), threading.Lock()
         self._busy: Counter[int] = Counter()
+        self._block_ms, self._takes_over_at = BLOCK_MS, 0.0
         # Until when (monotonic, s) receivers have asked this process to be left alone.
         self._asked: dict[int, float] = {}
         # A slow receiver holds its own threads only; there are as many as all webhooks may hold.
@@ -74,8 +79,14 @@ class Deliverer(threading.Thread):
 
     def turn(self) -> None:
         """Make the deliveries of new events, then begin the attempts that are due."""
-        events = self._outbox.take(count=AT_ONCE, block_ms=BLOCK_MS, idle_ms=TAKE_OVER_MS)
+        events = []
+        if time.monotonic() >= self._takes_over_at:
+            self._takes_over_at = time.monotonic() + TAKE_OVER_MS / 4000
+            events = self._outbox.take_over(count=AT_ONCE, idle_ms=TAKE_OVER_MS)
+        # What was taken over does not wait for what may come.
+        events += self._outbox.take(count=AT_ONCE, block_ms=1 if events else self._block_ms)
         hooks = self._hooks.all()
+        self._block_ms = BLOCK_MS if hooks else IDLE_BLOCK_MS
         for event in events:
             self._spread(event, [hook for hook in hooks if hook.enabled and event.kind in hook.events])
         self._outbox.done(events)

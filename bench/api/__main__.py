@@ -114,6 +114,7 @@ def _await_quiet(stack: BenchStack) -> None:
     while Catalogue(stack.store).page(TaskFilter(statuses=[TaskStatus.RUNNING]), page=1, size=1)[1]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"Tasks still run after {QUIET_SECONDS} s.")
+        # A task's end is an event of that task only; of how many still run nothing tells but the list.
         time.sleep(0.2)
 
 

@@ -68,12 +68,14 @@ def main(arguments: list[str]) -> int:
 def _await_retention(entries: int) -> None:
     seconds = RETENTION_SECONDS + SPARE_SECONDS + SWEEP_SECONDS * math.ceil(entries / SWEEP_ENTRIES)
     tell(f"waiting {seconds} s for retention")
+    # A record that expires is no event, and to look for it would be work that an idle Muster does not do.
     time.sleep(seconds)
 
 
 def _watch(stack: BenchStack, seconds: int) -> dict[str, object]:
     tell(f"watching for {seconds} s")
     used, commands, began = stack.cpu(), _commands(stack), time.perf_counter()
+    # The time that is measured.
     time.sleep(seconds)
     took = time.perf_counter() - began
     share = {name: 100 * spent / took for name, spent in stack.cpu().since(used).items()}

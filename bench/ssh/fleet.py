@@ -79,6 +79,7 @@ class LightFleet(OpenSshHosts):
                 raise TimeoutError(f"{len(sessions)} sessions of sshd do not end.")
             for pid in sessions:
                 _end(pid)
+            # They are the children of sshd, which alone is told of their end.
             time.sleep(0.05)
 
     def _below_servers(self) -> list[int]:

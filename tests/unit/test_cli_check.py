@@ -125,11 +125,11 @@ def test_without_hosts_and_workers_a_worker_is_asked_for() -> None:
 
 
 def test_a_worker_tells_how_far_its_clock_is_off(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    roster = Roster(Store(redis))
+    roster, another = Roster(Store(redis)), Roster(Store(redis))
     roster.beat(Worker("right", "default", frozenset()))
     now = time.time_ns()
     monkeypatch.setattr("dag.roster.time.time_ns", lambda: now - 700_000_000_000)
-    roster.beat(Worker("late", "default", frozenset()))
+    another.beat(Worker("late", "default", frozenset()))
     right, late = ([worker] for worker in sorted(roster.alive(), key=lambda worker: -worker.skew_ms))
     assert the_wrong(check_workers(right, {}, everybody)) == []
     assert [one.what for one in the_wrong(check_workers([*right, *late], {}, everybody))] == ["clock of late"]

@@ -109,7 +109,7 @@ class OwnEar:
         self.replaced = 0
         lengths: Any = self.broker
         self.orders: list[Move] = []
-        self.ear = Ear(lengths, lambda: self.me, lambda: self.orders, self._replace, lambda: self.now)
+        self.ear = Ear(lengths, lambda: self.me, lambda _me: self.orders, self._replace, lambda: self.now)
         self.ear.look()
 
     def _replace(self) -> None:

@@ -1,9 +1,9 @@
 """How a process of Muster waits for its end."""
 
+import os
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 
 from cli import process
 from cli.error import CommandError
-from cli.process import POLL_SECONDS
 from config.settings import Settings
 
 PROGRAM = """
@@ -27,19 +26,24 @@ run_until_signal(work)
 
 
 def test_a_process_that_was_paused_goes_on_and_ends_at_sigterm() -> None:
-    """Paused by SIGSTOP for longer than it waits at once, then resumed; counted: its own lines."""
+    """Paused by SIGSTOP, then resumed; counted: its own lines."""
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "at work\n"
         process.send_signal(signal.SIGSTOP)
-        time.sleep(2 * POLL_SECONDS)  # the pause itself: nothing else tells that it has lasted
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         process.send_signal(signal.SIGCONT)
-        resumed_at = time.monotonic()
-        while time.monotonic() < resumed_at + 2 * POLL_SECONDS:
+        for _ in range(20):
             assert process.stdout.readline() == "at work\n"
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read().endswith("stopped in order\n")
     assert process.returncode == 0
+
+
+def test_a_process_whose_work_fails_ends_with_that_error() -> None:
+    failing = PROGRAM.replace("while not stop.wait(0.05)", "while 1 / 0")
+    done = subprocess.run([sys.executable, "-c", failing], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "ZeroDivisionError" in done.stderr) == (1, True)
 
 
 def test_a_worker_says_that_its_redis_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Who is alive, and which worker consumes which shard."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,24 @@ def test_hosts_are_even_over_shards_and_stay_when_one_is_added() -> None:
     assert 200 < min(sizes.values()) <= max(sizes.values()) < 430
     after = {host: shard_of(host, "z", 33) for host in before}
     assert {after[host] for host in before if after[host] != before[host]} == {"hosts.z.32"}
+
+
+def test_a_round_in_which_nothing_changes_costs_the_server_nine_commands(valkey_url: str) -> None:
+    """Counted: what a worker's beat, its look for orders and a scheduler's look cost the server."""
+    with Redis.from_url(valkey_url, decode_responses=True) as redis:
+        redis.flushall()
+        workers = Workers(redis)
+        workers.join("a")
+        for _ in range(3):
+            workers.round()
+        me = Worker("a", "default", frozenset(workers.queues["a"]))
+        redis.delete(Store(redis).keys.balancer)
+        redis.config_resetstat()
+        workers.roster.beat(me)
+        assert workers.roster.orders(me) == []
+        assert workers.roster.balance(ZONES, leader="one") == []
+        stats: Any = redis.info("commandstats")
+    counts = {name.removeprefix("cmdstat_"): row["calls"] for name, row in stats.items()}
+    counts.pop("config|resetstat", None)
+    # The beat and the two that it makes; the orders; the lock, and all that stands of workers in one pipeline.
+    assert counts == {"evalsha": 1, "zadd": 1, "hset": 1, "hgetall": 3, "set": 1, "time": 1, "zrange": 1}

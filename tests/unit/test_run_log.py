@@ -2,9 +2,11 @@
 
 import re
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from queue import Queue
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from dag.error import StoreUnavailable
 from dag.lease import Run
 from dag.running_log import NOT_HELD, LogPart
 from workers.action.action import MARK
+from workers.heartbeat import Repeat
 from workers.live_log import LiveLogs, LogSender
 from workers.remote.log import MOST_BYTES, MOST_EARLY_BYTES
 from workers.remote.session import Completed
@@ -242,3 +245,21 @@ def test_the_thread_sends_by_itself_and_ends() -> None:
     sender.stop()
     assert told.text(RUN).endswith(b"one\n")
     assert "live-log" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_thread_takes_no_step_while_none_is_wanted() -> None:
+    """Counted: its steps, each of which takes back that another is wanted."""
+    wanted, steps = threading.Event(), Queue[float]()
+
+    def step() -> None:
+        wanted.clear()
+        steps.put(time.monotonic())
+
+    repeat = Repeat("step", 0.001, step, wanted)
+    repeat.start()
+    for _ in range(3):
+        wanted.set()
+        steps.get(timeout=30)
+    repeat.stop()
+    assert not repeat.is_alive()
+    assert steps.empty()

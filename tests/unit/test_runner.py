@@ -258,9 +258,13 @@ class TestHeldRuns:
             assert renewed
             assert silent
             held.renewed([run.name], 103.0, Renewal())
-            clock[0] = 106.1
-            held.cancel_expiring()
+            clock[0] = 104.0
+            # 6 s after the begin of the one that was not renewed; one that begins now has as long.
+            assert held.cancel_expiring() == pytest.approx(2.0)
+            clock[0] = 106.0
+            assert held.cancel_expiring() == pytest.approx(3.0)
             assert (renewed.is_set(), silent.is_set()) == (False, True)
+        assert held.cancel_expiring() == pytest.approx(6.0)
 
     def test_a_stuck_run_is_not_renewed_any_more(self, clock: list[float]) -> None:
         held, run = HeldRuns(lease_seconds=9), Run(1, 0, 1, 1, 0)

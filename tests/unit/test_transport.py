@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from kombu.connection import Connection
 from kombu.entity import Queue
 from kombu.messaging import Consumer
 from redis import Redis
+
+from workers.broker import QueueLengths
 
 QUEUES = ["hosts.default.00", "hosts.default.01"]
 
@@ -109,3 +112,14 @@ def test_a_connection_that_the_server_has_closed_meanwhile_hears_again(
     connection.Producer().publish({"n": 2}, routing_key=QUEUES[0])
     connection.drain_events(timeout=10)
     assert got == [1, 2]
+
+
+def test_where_nothing_waits_one_command_says_so_of_all_queues(connection: Connection, server: Redis) -> None:
+    app: Any = SimpleNamespace(connection_for_read=lambda: connection)
+    lengths = QueueLengths(app)
+    server.config_resetstat()
+    assert lengths.of(QUEUES) == dict.fromkeys(QUEUES, 0)
+    assert (calls(server, "exists"), calls(server, "llen")) == (1, 0)
+    fill(connection, 3)
+    connection.Producer().publish({}, routing_key=QUEUES[0])
+    assert lengths.of(QUEUES) == {QUEUES[0]: 4, QUEUES[1]: 3}

@@ -80,9 +80,9 @@ def test_what_a_dead_process_had_is_taken_over(world: World, receiver: Receiver)
     outbox = Outbox(world.store, "dead")
     outbox.open()
     world.fail_task()
-    taken = outbox.take(count=10, block_ms=1, idle_ms=0)
+    taken = outbox.take(count=10, block_ms=1)
     assert [event.kind for event in taken] == ["task.failed", "task.ended"]
-    again = Outbox(world.store, "alive").take(count=10, block_ms=1, idle_ms=0)
+    again = Outbox(world.store, "alive").take_over(count=10, idle_ms=0)
     assert again == taken
     body = Delivery("msg_1_x", hook["id"], "test", 0, world.deliveries.now(), "{}")
     assert world.deliveries.add(body) == 0

@@ -29,6 +29,7 @@ def call(name: str, hosts: int, pids: Sequence[int]) -> Figures:
     while not peer.is_ready():
         if time.monotonic() > deadline:
             raise TimeoutError(f"The workers of {name} are not ready within {START_SECONDS:.0f} s.")
+        # What a peer tells of its workers has to be asked for.
         time.sleep(POLL_SECONDS)
     peer.run(WARM_HOSTS)
     before, began = _cpu(pids), time.perf_counter()

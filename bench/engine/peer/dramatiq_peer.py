@@ -61,5 +61,6 @@ class DramatiqPeer:
             redis.delete(DONE)
             open_stage.send(0, hosts)
             while not redis.exists(DONE):
+                # A group has an end to wait for, a chain of them that start each other has not.
                 time.sleep(POLL_SECONDS)
         return STAGES * (hosts + 1)

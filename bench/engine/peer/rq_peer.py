@@ -37,5 +37,6 @@ class RqPeer:
                 jobs = queue.enqueue_many([Queue.prepare_data(step, depends_on=last) for _ in range(hosts)])
                 last = queue.enqueue(step, depends_on=jobs)
             while last and not last.is_finished:
+                # RQ has no call that waits for a job's end.
                 time.sleep(POLL_SECONDS)
         return STAGES * (hosts + 1)
