@@ -20,6 +20,10 @@ class NoSecretKey(MusterError):
     """Access keys and webhooks need the setting api.secret_key (MUSTER_API_SECRET_KEY) on every API: it encrypts."""
 
 
+class SpentSignature(MusterError):
+    """A signature that is right and counts no more: its date is off, or it was used before."""
+
+
 class AccessKeys:
     """Makes access keys and checks what they signed.
 
@@ -47,15 +51,18 @@ class AccessKeys:
         return self.store.add(id, owner, wish, self._cipher.encrypt(secret, id)), secret
 
     def verify(self, id: str, signed: str, message: Message) -> Credential | None:
-        """Return the access key that signed the message, None where it did not, too long ago, or once before.
+        """Return the access key that signed the message, None where it did not.
 
         Raises:
+            SpentSignature: it did, but too long ago, or the message came before. Whoever is told has proved to have it.
             WrongKey: the access key was kept under another api.secret_key.
 
         """
         found = self.store.find(id)
-        right = signature.is_signed(message, self._secret(found), signed)
-        return found if found and right and self._is_fresh(signed, message) else None
+        if not signature.is_signed(message, self._secret(found), signed) or found is None:
+            return None
+        self._check_fresh(signed, message)
+        return found
 
     def _secret(self, found: Credential | None) -> str:
         if found is None:
@@ -64,13 +71,21 @@ class AccessKeys:
             raise WrongKey
         return self._cipher.decrypt(found.secret, found.id)
 
-    def _is_fresh(self, signed: str, message: Message) -> bool:
-        """Tell whether the message is of now, and new; it is remembered for as long as its date would do."""
+    def _check_fresh(self, signed: str, message: Message) -> None:
+        """Raise where the message is not of now, or not new; it is remembered for as long as its date would do."""
         date, now = signature.date_of(message), self.store.now() / 1000
-        if date is None or abs(now - date) > SKEW_SECONDS:
-            return False
+        if date is None:
+            raise SpentSignature("A signed request needs a Date header as RFC 1123 writes it.")
+        if abs(now - date) > SKEW_SECONDS:
+            off = f"{abs(now - date) / 60:.1f} minutes {'behind' if date < now else 'ahead of'} this server's clock"
+            raise SpentSignature(f"The Date of a signed request may be 15 minutes off; this one is {off}.")
         # The clocks of other API processes may be a little behind this one.
         left = int(date + SKEW_SECONDS - now) + 60
         key = f"{{iam}}:signature:{hashlib.sha256(signed.encode()).hexdigest()}"
         with translated():
-            return bool(self._redis.set(key, "1", nx=True, ex=left))
+            is_new = self._redis.set(key, "1", nx=True, ex=left)
+        if not is_new:
+            raise SpentSignature(
+                "This signature was used before. Sign each call anew; of two equal ones in one second the second needs "
+                "another x-ocp- header (x-ocp-nonce: 2)."
+            )

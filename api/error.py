@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from api.access_key import NoSecretKey
+from api.access_key import NoSecretKey, SpentSignature
 from api.browser import CSRF_HEADER, ForeignCall, is_of_browser
 from api.cipher import WrongKey
 from api.codec import shorten, shown
@@ -70,6 +70,7 @@ MEANINGS = {
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 RETRY_LATER = {"Retry-After": "2"}
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="muster", Bearer'}
 UNKNOWN_FIELD = "is no field of this request"
 SECRET_FIELDS = frozenset(("variables", "password", "currentPassword", "secret"))
 
@@ -155,6 +156,10 @@ def _slowed(error: TooManyCalls | TooManyAttempts, _: HostsNamed, code: int, sta
     return Refusal(code, status, str(error), headers={"Retry-After": str(error.retry_after)})
 
 
+def _spent(error: SpentSignature, _: HostsNamed, code: int, status: int) -> Refusal:
+    return Refusal(code, status, str(error), headers=CHALLENGE)
+
+
 def _illegal_state(error: IllegalState, _: HostsNamed, code: int, status: int) -> Refusal:
     return Refusal(code, status, str(error), error.target)
 
@@ -200,6 +205,7 @@ MAPPED: dict[type[MusterError], Answer] = {
     TooManyWebhooks: _plain(ILLEGAL_ARGUMENT, 409),
     WebhookDisabled: _plain(ILLEGAL_ARGUMENT, 409, "webhookId"),
     NoSecretKey: _plain(ILLEGAL_ARGUMENT, 409),
+    SpentSignature: answered(NOT_AUTHENTICATED, 401, _spent),
     TooManyCalls: answered(ILLEGAL_ARGUMENT, 429, _slowed),
     TooManyAttempts: answered(NOT_AUTHENTICATED, 429, _slowed),
     ForeignCall: _plain(NOT_PERMITTED, 403, CSRF_HEADER),
@@ -243,7 +249,7 @@ def _http(error: HTTPException) -> Refusal:
     status = error.code or 500
     # A browser would ask for name and password by itself, over the console's own page.
     asks = status == 401 and not is_of_browser()
-    headers = {"WWW-Authenticate": 'Basic realm="muster", Bearer'} if asks else {}
+    headers = dict(CHALLENGE) if asks else {}
     methods = getattr(error, "valid_methods", None)
     if methods:
         headers["Allow"] = ", ".join(sorted(methods))

@@ -25,7 +25,7 @@ ENDED = "You are signed out, or have been away for too long. Sign in again."
 WRONG = {
     "basic": "Name or password is wrong.",
     "bearer": "The token is wrong, expired or revoked.",
-    "signature": "The signature is wrong, more than 15 minutes off or used before, or its access key holds no more.",
+    "signature": "The signature is wrong, or its access key holds no more.",
 }
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ def identify(access: Access) -> Caller:
 
     Raises:
         Unauthorized: nobody known; NotSignedIn where that is no failed login.
+        SpentSignature: a signature is right and counts no more; no failed login either, for nobody has guessed.
         TooManyAttempts: after failed logins from this address.
         ForeignCall: a change by a session's cookie that may be another site's doing.
 

@@ -206,12 +206,17 @@ class HostRegistry:
 
         Raises:
             UnknownHosts: some are not enrolled.
-            HostsInUse: some are held by a task, or a task waits for them.
+            HostsInUse: some are held by a task, or a task waits for them, or will do so in a moment.
         """
         keys, hosts = self._keys, self.find(ids)
-        names = [keys.hosts, keys.addresses, keys.host_index, keys.agents, keys.holders, keys.waiting]
-        pairs = [(str(host.id), f"{host.address} {host.ssh_port}") for host in hosts.values()]
-        what, *found = self._scripts.call("forget", names, *(part for pair in pairs for part in pair))
+        names = [keys.hosts, keys.addresses, keys.host_index, keys.agents, keys.holders, keys.waiting, keys.admission]
+        pairs = [part for host in hosts.values() for part in (str(host.id), f"{host.address} {host.ssh_port}")]
+        what = "moved"
+        while what == "moved":
+            with translated():
+                admission = self._redis.lrange(keys.admission, 0, -1)
+            tasks = [keys.task(int(task)) for task in admission]
+            what, *found = self._scripts.call("forget", [*names, *tasks], ",".join(admission), *pairs)
         if what == "unknown":
             raise UnknownHosts([int(host) for host in found])
         if what == "used":

@@ -237,6 +237,9 @@ class Runner:
         if result.fenced:
             self.metrics.refused("fenced")
             return Lost("a newer attempt is at work on the host")
+        if result.unheard:
+            # This process was paused, or cut off from the host for a while: the next attempt makes up for it.
+            return Lost(result.reason)
         agent = self._insist(step.run, lambda: self._sight(step.run, result))
         report = Report(run_log.text(done, result.reason), {**begun.facts, **result.facts}, agent)
         return Succeeded(report) if result.ok else Failed(result.reason, report)

@@ -49,7 +49,7 @@ class SchemaConverter(OpenAPIConverter):
             pattern = getattr(validator, "pattern", None)
             if pattern is not None:
                 found["pattern"] = pattern
-        if "default" in found and field.load_default in (None, "", (), missing):
+        if "default" in found and field.load_default in (None, "", (), {}, missing):
             # Such a default only means that nothing was said.
             del found["default"]
         return found

@@ -116,8 +116,12 @@ def documented(description: str) -> dict[str, str]:
 class Printable(validate.Validator):
     """Refuses control characters: they would forge lines of logs and of shell scripts."""
 
-    # What `str.isprintable` says, for the OpenAPI document.
-    pattern = r"^(?: |[^\p{C}\p{Z}])*$"
+    # For the OpenAPI document, as near to `str.isprintable` as a pattern comes that clients in all languages take:
+    # Unicode's control, format, private and separator characters, without those beyond U+FFFF. Python knows no \p{C}.
+    pattern = (
+        r"^[^\u0000-\u001f\u007f-\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
+        r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb]*$"
+    )
 
     def __call__(self, value: str) -> str:
         """Return the value; ValidationError if it has one."""

@@ -65,8 +65,9 @@ class HostCreation(RequestSchema):
     idcId = Whole(0, LARGEST_ID, metadata=documented("The id of the data centre; Muster only keeps it."))
     typeId = Whole(0, LARGEST_ID, metadata=documented("The id of the type of host; Muster only keeps it."))
     credentialId = Whole(0, LARGEST_ID, metadata=documented("Names the private key that workers log in with."))
-    alias = text(metadata=documented("Another name."))
-    description = text(longest=1024, metadata=documented("Anything worth knowing."))
+    # OCP's clients send null for what they leave out.
+    alias = text(allow_none=True, metadata=documented("Another name."))
+    description = text(longest=1024, allow_none=True, metadata=documented("Anything worth knowing."))
     user = text(LOGIN, metadata=documented("The SSH login; without: the workers' default."))
     profile = text(WORD, metadata=documented("How the agent is controlled: a file of the workers' profiles."))
     zone = text(WORD, metadata=documented("The network area, which only some workers reach."))
@@ -117,7 +118,7 @@ _COMMON = {
 
 def _host(entry: dict[str, Any], body: dict[str, Any]) -> Host:
     address = entry["innerIpAddress"]
-    common = {ours: body[theirs] for theirs, ours in _COMMON.items() if theirs in body}
+    common = {ours: body[theirs] for theirs, ours in _COMMON.items() if body.get(theirs) is not None}
     port = entry.get("sshPort", body["sshPort"])
     return Host(id=0, address=address, name=entry.get("name") or address, ssh_port=port, **common)
 

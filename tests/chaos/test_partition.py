@@ -178,7 +178,7 @@ def test_a_worker_without_redis_for_longer_ends_its_commands_and_comes_back(benc
         until(lambda: not any(bench.is_at("agent.start", number) for number in slow), LEASE + 5)
         ends = {number: bench.last_of(number) for number in mine}
         assert {number: entry.token for number, entry in ends.items()} == first
-        assert {entry.word for number, entry in ends.items() if number in slow} == {"failed"}
+        assert {entry.word for number, entry in ends.items() if number in slow} == {"unheard"}
         assert ends[quick].word == "ok"
         for number in mine:
             assert ends[number].uptime / 100 < leases[number], number
@@ -224,7 +224,7 @@ def test_a_worker_without_its_host_for_longer_fails_the_node_and_nothing_goes_on
         # The worker may have spoken last a second before, and it takes a moment to end what runs.
         until(lambda: not bench.hosts.at_work(1), LEASE + 10)
         last = bench.last_of(1)
-        assert (last.is_begin, last.word) == (False, "failed")
+        assert (last.is_begin, last.word) == (False, "unheard")
         assert silent + LEASE - 1.5 < last.uptime / 100 < silent + LEASE + 3
         assert bench.end_of(task) == "FAILED"
     found = bench.nodes(task, "agent.stop")

@@ -593,8 +593,9 @@ end ok ''
                 process.wait(timeout=1)
         found = read_found(agent.end(process))
         assert found.reason == "the worker was silent for 4 s; what ran was killed"
+        assert found.failure().unheard
         assert agent.hanging() == []
-        assert self.journal(agent) == [["begin", "7", "-"], ["end", "7", "failed"]]
+        assert self.journal(agent) == [["begin", "7", "-"], ["end", "7", "unheard"]]
 
     def test_a_time_limit_ends_all_that_was_started(self, agent: Agent) -> None:
         work = f"run 30 sh -c '{agent.hang} & {agent.hang}; :'"

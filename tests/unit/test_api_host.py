@@ -24,6 +24,12 @@ def api() -> Iterator[SmallApi]:
         yield found
 
 
+def test_null_in_what_may_be_left_out_is_as_good_as_nothing(api: SmallApi) -> None:
+    body = {"hostBasicDataList": [{"innerIpAddress": "10.0.9.9"}], "alias": None, "description": None}
+    [host] = json.loads(api.post(CREATE, body).data)["data"]["contents"]
+    assert (host["alias"], host["description"]) == ("", "")
+
+
 def test_hosts_are_enrolled_with_all_they_have(api: SmallApi) -> None:
     body = {
         "hostBasicDataList": [

@@ -266,7 +266,12 @@ BAD = [
     ("csv", "address,ssh_port\n10.0.0.1," + "9" * 5000, "line 2, ssh_port: must be an integer"),
     ("csv", "address,ssh_port\n10.0.0.1,-1", "line 2, ssh_port: must be positive"),
     ("csv", f"address,credential_id\n10.0.0.1,{2**63}", f"line 2, credential_id: must be at most {2**63 - 1}"),
-    ("csv", "address,home\n10.0.0.1,/opt\n", "line 2, home: is no field of a host"),
+    (
+        "csv",
+        "address,home\n10.0.0.1,/opt\n10.0.0.2,/opt\n",
+        "line 1, home: is no column of an inventory; there are address",
+    ),
+    ("csv", "labels.rack,address\nr1,10.0.0.1\n", "credential_id, var.NAME, label.NAME"),
     ("csv", "address,address\na,b\n", "line 1, address: is the name of two columns"),
     ("csv", "address,,\n10.0.0.1,x,\n", "line 2, column 2: is no field of a host"),
     ("csv", "name\nweb\n", "line 2, address: is required"),
@@ -305,6 +310,11 @@ BAD = [
     ("ini", "[w[1:3]]\na\n", "line 1"),
     ("ini", "# nothing\n", "names no hosts"),
 ]
+
+
+def test_a_column_that_there_is_not_is_one_fault_however_many_hosts_there_are() -> None:
+    text = "address,sshPort,home,empty\n" + "".join(f"10.0.0.{n},22,/opt,\n" for n in range(1, 200))
+    assert [fault.partition(":")[0] for fault in faults(text, "csv")] == ["line 1, sshPort", "line 1, home"]
 
 
 @pytest.mark.parametrize(("form", "content", "fault"), BAD)

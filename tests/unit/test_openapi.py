@@ -16,6 +16,7 @@ from api.credential import CredentialStore, Wish
 from api.declaration import declaration_of
 from api.openapi.document import method_of, path_of, shown_rules
 from api.openapi.operation import PATH, camel_case
+from api.schema.field import Printable
 from api.user import Permission, Role, UserStore
 from api.webhook.delivery import Deliveries, Delivery
 from api.webhook.hook import Hook, Hooks
@@ -169,6 +170,31 @@ def test_every_field_that_a_request_may_have_is_documented() -> None:
         if declared.query:
             names = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"}
             assert names == {field.data_key or name for name, field in declared.query.of(ApiSettings()).fields.items()}
+
+
+def parts(part: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the document."""
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from parts(inner)
+
+
+def test_every_pattern_is_one_for_clients_in_python_too() -> None:
+    """JSON Schema's are those of ECMAScript; what checks the document in Python, or by it, takes its own."""
+    texts = {one["pattern"] for one in parts(DOCUMENT) if isinstance(one.get("pattern"), str)}
+    found = {text: re.compile(text) for text in texts}
+    assert len(found) > 10
+    printable = found[Printable.pattern]
+    assert all(printable.search(text) for text in ("", "rack 7/a-ö_日本 🙂"))
+    assert not any(printable.search(f"a{char}b") for char in "\n\t\x00\x1b\x7f\x85\xa0\u200b\u202e\ufeff")
+
+
+def test_every_default_fits_its_schema() -> None:
+    found = [one for one in parts(DOCUMENT) if "default" in one and isinstance(one.get("type"), str | list)]
+    assert len(found) > 10
+    for schema in found:
+        schema_validator(schema).validate(schema["default"])
 
 
 def test_limits_are_those_of_the_settings() -> None:

@@ -1,5 +1,7 @@
 """The hosts of the fleet: enrolled all or none, forgotten only when nothing works on them."""
 
+from typing import Any
+
 import pytest
 from redis import Redis
 
@@ -67,6 +69,51 @@ def test_a_host_on_its_way_to_the_next_task_is_in_use(redis: Redis) -> None:
     redis.hset(store.keys.holders, "1", "-")
     with pytest.raises(HostsInUse, match=f"host 1 by task {second}"):
         registry.delete([1])
+
+
+def test_a_host_that_a_task_has_yet_to_queue_up_for_is_in_use(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large task whose process died right after it was written, and one that goes on, of which the same is true."""
+    registry, store = HostRegistry(redis), Store(redis)
+    registry.create(hosts("a", "b", "c", "d"))
+    monkeypatch.setattr("dag.store.HOSTS_AT_ONCE", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "admit_waiting", lambda *_of: None)
+        large, behind = (
+            store.submit(BATCH_RESTART, some, creator="c", executor="e", trace_id="t") for some in ([1, 2], [3, 2])
+        )
+    assert redis.hlen(store.keys.holders) == 0
+    for host, task in {1: large, 2: large, 3: behind}.items():
+        with pytest.raises(HostsInUse, match=f"host {host} by task {task}"):
+            registry.delete([4, host])
+    # The first has its place on the first of its hosts, and has left it again.
+    redis.hset(store.keys.task(large), "admitted", 1)
+    registry.delete([1])
+    with pytest.raises(HostsInUse, match=f"host 2 by task {large}"):
+        registry.delete([2])
+    redis.delete(store.keys.task(large))
+    with pytest.raises(HostsInUse, match=f"host 2 by task {behind}"):
+        registry.delete([2])
+    assert [host.id for host, _ in registry.page(page=1, size=10)[0]] == [2, 3, 4]
+
+
+def test_a_task_that_comes_while_a_host_is_forgotten_is_seen(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is submitted between the look at the tasks that have no places yet and the step that forgets."""
+    registry, store = HostRegistry(redis), Store(redis)
+    registry.create(hosts("a"))
+    monkeypatch.setattr("dag.store.HOSTS_AT_ONCE", 0)
+    monkeypatch.setattr(Store, "admit_waiting", lambda *_of: None)
+    call, calls = registry._scripts.call, list[list[str]]()
+
+    def overtaken(name: str, *arguments: Any) -> Any:
+        if not calls:
+            store.submit(BATCH_RESTART, [1], creator="c", executor="e", trace_id="t")
+        calls.append(call(name, *arguments))
+        return calls[-1]
+
+    monkeypatch.setattr(registry._scripts, "call", overtaken)
+    with pytest.raises(HostsInUse, match="host 1 by task 1"):
+        registry.delete([1])
+    assert calls == [["moved"], ["used", "1", "1"]]
 
 
 def test_many_hosts_come_and_go_in_one_call(redis: Redis) -> None:

@@ -130,12 +130,12 @@ def test_a_fault_of_muster_does_not_leave_the_node_running(bench: Bench, caplog:
     assert "ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize("why", ["fenced", "cancelled"])
+@pytest.mark.parametrize("why", ["fenced", "unheard", "cancelled"])
 def test_a_run_that_is_somebody_else_s_is_given_up_and_changes_nothing(bench: Bench, why: str) -> None:
     def answer() -> Completed:
         if why == "cancelled":
             raise RemoteCancelled("The run on 10.0.0.1 was given up.")
-        return Completed(0, f"MUSTER-RESULT {LINE % ('fenced', '', '')}", 0.1)
+        return Completed(0, f"MUSTER-RESULT {LINE % (why, '', '')}", 0.1)
 
     bench.host.answer = answer
     assert bench.runner.run(bench.step()).startswith("given up")

@@ -57,7 +57,8 @@ class ActionRequest:
 class ActionResult:
     """What became of it: `facts` are added to the task's for this host, `agent` is what is known of it now.
 
-    `reason` says why it failed, or why there was nothing to do; it ends the log.
+    `reason` says why it failed, or why there was nothing to do; it ends the log. A run that is `fenced` (a newer one is
+    there) or `unheard` (the host heard nothing of its worker for too long) says nothing about the step.
     """
 
     ok: bool
@@ -65,6 +66,7 @@ class ActionResult:
     facts: dict[str, Any] = field(default_factory=dict)
     agent: Agent | None = None
     fenced: bool = False
+    unheard: bool = False
 
 
 class Action(Protocol):
@@ -129,7 +131,8 @@ class Found:
         """Return the result of a script that did not see its effect, with the agent's own words."""
         error = error_of(self.answer) if self.outcome == "failed" else ""
         reason = self.reason if not error or error in self.reason else f"{self.reason}: {error}"
-        return ActionResult(False, reason[:LONGEST_REASON], fenced=self.outcome == "fenced")
+        is_fenced, is_unheard = self.outcome == "fenced", self.outcome == "unheard"
+        return ActionResult(False, reason[:LONGEST_REASON], fenced=is_fenced, unheard=is_unheard)
 
 
 def build_script(request: ActionRequest, body: str, **variables: str) -> str:

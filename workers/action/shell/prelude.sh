@@ -384,7 +384,8 @@ is_outdone() {
   return 1
 } 2>/dev/null
 
-# Ends everything when the time is over, the worker is not there any more, or a newer run is at work.
+# Ends everything when the time is over, the worker is not there any more, or a newer run is at work. Of the last two the step
+# can't help, so its run is no failure (`unheard`, `fenced`).
 watch_over() {
   room=65536 followed='' count_out=0 count_err=0
   read -r self rest </proc/self/stat
@@ -395,8 +396,8 @@ watch_over() {
     show_news
     listen
     if [ "$up" -ge "$deadline" ]; then outcome=failed reason="passed its time limit of $limit s; what ran was killed"
-    elif [ "$heard" = gone ]; then outcome=failed reason="the worker has let go of it, or was lost; what ran was killed"
-    elif is_silent; then outcome=failed reason="the worker was silent for $silence s; what ran was killed"
+    elif [ "$heard" = gone ]; then outcome=unheard reason="the worker has let go of it, or was lost; what ran was killed"
+    elif is_silent; then outcome=unheard reason="the worker was silent for $silence s; what ran was killed"
     elif is_outdone; then outcome=fenced reason="a newer run has taken over"; fi
   done
   end_everything "$self"
