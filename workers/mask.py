@@ -70,8 +70,8 @@ def masked(text: str) -> str:
 
 
 def _may_have(text: str) -> bool:
-    lower = text.lower()
-    return any(hint in lower for hint in _HINTS)
+    # Not a generator, which would take longer than all the rest.
+    return any(map(text.lower().__contains__, _HINTS))
 
 
 def _hide(found: re.Match[str]) -> str:
