@@ -1,7 +1,7 @@
 """A scheduler's side of the store: the ready stream, what is due, and the hosts' queues."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from dag.snapshot import unpack_stages
 from dag.state import HELD_BY_A_WORKER, NodeStatus, Operation
 from dag.store import HOSTS_A_CHUNK, Store
 from dag.task import Stage
+from dag.trace import parse
 
 GROUP = "schedulers"
 # The last line of a run that logged something and was lost; the lines of the next one follow.
@@ -34,7 +35,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What handing out a task's nodes needs to know of it; it never changes."""
+    """What handing out a task's nodes needs to know of it, and the span of the call because of which it runs.
+
+    That is the one that made it, or the last after which it went on; nothing else ever changes.
+    """
 
     id: int
     base: int
@@ -42,6 +46,11 @@ class TaskInfo:
     stages: tuple[Stage, ...]
     trace_id: str
     traceparent: str = ""
+
+    def caused_by(self, traceparent: str) -> "TaskInfo":
+        """Return the same for nodes that this call has run; where it has no trace they stay in this."""
+        trace = parse(traceparent)
+        return replace(self, trace_id=trace.trace_id, traceparent=traceparent) if trace else self
 
 
 class ReadyStream:
@@ -139,13 +148,14 @@ class HandOut:
     def info(self, task_id: int) -> TaskInfo | None:
         """Return what is needed to hand out the task's nodes; None where it is gone."""
         with translated():
-            base, hosts, stages, trace, parent = self._store.redis.hmget(
-                self._store.keys.task(task_id), "base", "hosts", "stages", "trace", "parent"
+            base, hosts, stages, trace, parent, cause = self._store.redis.hmget(
+                self._store.keys.task(task_id), "base", "hosts", "stages", "trace", "parent", "cause"
             )
         if base is None or hosts is None or stages is None:
             return None
         ids = tuple(map(int, hosts.split(",")))
-        return TaskInfo(task_id, int(base), ids, unpack_stages(stages), trace or "", parent or "")
+        made = TaskInfo(task_id, int(base), ids, unpack_stages(stages), trace or "", parent or "")
+        return made.caused_by(cause or "")
 
     def ready_nodes(self, task_id: int, first: int, count: int, *, begin_within_ms: int) -> list[tuple[int, int]]:
         """Return (offset, attempt) of those that are READY, and note that they are being handed out."""

@@ -17,6 +17,7 @@ from dag.script import translated
 from dag.snapshot import unpack_stages
 from dag.state import NodeStatus, Operation, TaskStatus
 from dag.store import Store
+from dag.trace import current
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Operations:
         offset = self._store.locate(task_id, subtask_id).offset
         keys = self._store.keys
         names = [keys.task(task_id), keys.status(task_id), keys.nodes(task_id), keys.cancels, keys.changes(task_id)]
-        met = self._store.scripts.call("cancel", names, task_id, secrets.token_hex(8), offset, user)
+        met = self._store.scripts.call("cancel", names, task_id, _name(), offset, user)
         self._check_letter(task_id, subtask_id, "cancelled", met)
         self._store.disk.confirm()
 
@@ -111,7 +112,7 @@ class Operations:
 
     def _call(self, script: str, task_id: int, *arguments: str | int) -> Any:
         names = [*self._store.keys.ending(task_id), self._store.keys.admission]
-        return self._store.scripts.call(script, names, task_id, secrets.token_hex(8), *arguments)
+        return self._store.scripts.call(script, names, task_id, _name(), *arguments)
 
     def _admit(self, task_id: int) -> None:
         self._store.disk.confirm()
@@ -140,3 +141,12 @@ class Operations:
         needed = NodeStatus.RUNNING if what == "cancelled" else NodeStatus.FAILED
         text = f"Subtask {subtask_id} of task {task_id} can't be {what}: it is {state}, and only a {needed} one can."
         raise IllegalState(text, state, "subtaskId")
+
+
+def _name() -> str:
+    """Return a name that no other call has: its span, of which the steps then are a part that it has run.
+
+    So a call may do one thing to a task, as those of the API do.
+    """
+    trace = current()
+    return trace.parent if trace else secrets.token_hex(8)

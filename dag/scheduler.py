@@ -231,7 +231,8 @@ class Scheduler:
         try:
             match fields:
                 case {"kind": "nodes", "task": task, "first": first, "count": count}:
-                    return partial(self._hand_out, lookup, int(task), int(first), int(count))
+                    nodes = int(first), int(count)
+                    return partial(self._hand_out, lookup, int(task), *nodes, fields.get("parent", ""))
                 case {"kind": "host", "host": host}:
                     return partial(self._hand.grant, int(host))
                 case {"kind": "release", "task": task}:
@@ -253,10 +254,11 @@ class Scheduler:
             queue = shard_of(host_id, host.zone, self._limits.shards_per_zone)
             self._publisher.inquire(Inquiry(host_id, number, queue, host.address, traceparent))
 
-    def _hand_out(self, lookup: TaskLookup, task_id: int, first: int, count: int) -> None:
+    def _hand_out(self, lookup: TaskLookup, task_id: int, first: int, count: int, traceparent: str) -> None:
         task = lookup(task_id)
         if task is None:
             return
+        task = task.caused_by(traceparent)
         enter(parse(task.traceparent))
         within = int(self._limits.begin_within_seconds * 1000)
         nodes = self._hand.ready_nodes(task_id, first, count, begin_within_ms=within)

@@ -11,6 +11,7 @@ from datetime import datetime
 from dag.lease import Run
 from dag.log import head_line
 from dag.running_log import NOT_HELD, LogPart
+from workers.mask import Mask
 from workers.remote.log import MOST_EARLY_BYTES, early_lines, log_text
 from workers.remote.session import Completed
 
@@ -31,7 +32,7 @@ class RunLog:
         self._lock = threading.Lock()
         # What the script has printed and is not among the early lines yet, and how much it was altogether.
         self._chunks: list[bytes] = []
-        self._size, self._is_full = 0, False
+        self._size, self._is_full, self._mask = 0, False, Mask()
         self._early, self._stored = bytearray(self._opening.encode()), 0
         self._place, self._since, self._is_noted = "", 0.0, False
 
@@ -88,8 +89,8 @@ class RunLog:
         output = b"".join(self._chunks)
         lines, self._is_full = early_lines(output)
         self._chunks = [] if self._is_full else [output[len(lines) :]]
-        # As `Completed.output` has them.
-        text = lines.decode(errors="replace").encode()
+        # As `Completed.output` and `log_text` have them.
+        text = self._mask.take(lines.decode(errors="replace")).encode()
         room = MOST_EARLY_BYTES + len(self._opening.encode()) - len(self._early)
         if len(text) > room:
             text, self._is_full = text[: text.rfind(b"\n", 0, room) + 1], True

@@ -79,7 +79,9 @@ class NodeRequest(Request):
         now, sent_at = time(), min(self.sent_at or began_at, began_at)
         names = ("task", "subtask", "host", "attempt", "inquiry")
         attributes = {f"muster.{name}": self._kwargs[name] for name in names if self._kwargs.get(name) is not None}
-        attributes |= {"muster.worker": self._hostname, "muster.answer": "" if has_failed else str(answer)}
+        # Of what Celery tells as a repr, the word.
+        told = "" if has_failed else str(answer).strip("'")
+        attributes |= {"muster.worker": self._hostname, "muster.answer": told}
         fault = f"{answer.exception}" if has_failed else ""
         yield Span(attempt.part(), "queue", sent_at, began_at)
         yield Span(run, "run", began_at, now, fault=fault)

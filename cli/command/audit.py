@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.command.calling import Calling, JsonFlag, calls
+from cli.command.completion import RESULTS, some_of
 
 audit = typer.Typer(help="See who changed what.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -20,7 +21,12 @@ def list_entries(
     calling: Calling,
     by: Annotated[str, typer.Option(help="Only this user's")] = "",
     action: Annotated[str, typer.Option(help="Only this, such as hosts.batch_delete")] = "",
-    result: Annotated[str, typer.Option(help="SUCCESSFUL, REFUSED, FAILED or UNFINISHED, several with commas")] = "",
+    result: Annotated[
+        str,
+        typer.Option(
+            help="SUCCESSFUL, REFUSED, FAILED or UNFINISHED, several with commas", autocompletion=some_of(RESULTS)
+        ),
+    ] = "",
     since: Annotated[str, typer.Option(help="Not before: 30m, 2h, 7d, or 2021-09-03T14:20:26+08:00")] = "",
     limit: Annotated[int, typer.Option(min=1, max=2000, help="Entries at most")] = 50,
     as_json: JsonFlag = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command.calling import Calling, JsonFlag, calls
+from cli.command.completion import PERMISSIONS, one_of
 from cli.table import print_table
 
 Row = dict[str, Any]
@@ -15,7 +16,10 @@ NameArgument = Annotated[str, typer.Argument(help="What it is for")]
 OwnerOption = Annotated[str, typer.Option("--for", help="Another user, for administrators [default: who calls]")]
 PermissionOption = Annotated[
     list[str] | None,
-    typer.Option(help="What it may, such as TASK_VIEWER; may be repeated [default: all of its user's]"),
+    typer.Option(
+        help="What it may, such as TASK_VIEWER; may be repeated [default: all of its user's]",
+        autocompletion=one_of(PERMISSIONS),
+    ),
 ]
 IdArgument = Annotated[str, typer.Argument(help="As `list` shows it")]
 

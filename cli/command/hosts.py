@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.command.calling import Calling, JsonFlag, calls
+from cli.command.completion import AGENT_STATUSES, HOST_STATUSES, PROFILES, one_of, some_of
 from cli.error import CommandError
 
 hosts = typer.Typer(help="Enrol hosts and look at them.", no_args_is_help=True, rich_markup_mode=None)
@@ -19,7 +20,9 @@ def import_hosts(
     calling: Calling,
     file: Annotated[Path, typer.Argument(help="Inventory: .csv, .json, .yaml, or Ansible's .ini and .yaml")],
     form: Annotated[str, typer.Option("--format", help="csv, json, yaml or ini [default: by the name]")] = "",
-    profile: Annotated[str, typer.Option(help="Agent profile of hosts that name none")] = "",
+    profile: Annotated[
+        str, typer.Option(help="Agent profile of hosts that name none", autocompletion=one_of(PROFILES))
+    ] = "",
     zone: Annotated[str, typer.Option(help="Zone of hosts that name none")] = "",
     ssh_user: Annotated[str, typer.Option(help="SSH login of hosts that name none")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all and enrol nothing.")] = False,
@@ -46,8 +49,15 @@ def import_hosts(
 def list_hosts(
     calling: Calling,
     keyword: Annotated[str, typer.Option(help="Part of a name, an address or an alias")] = "",
-    status: Annotated[str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas")] = "",
-    agent: Annotated[str, typer.Option(help="STARTED, STOPPED, RESTARTING, UNKNOWN, several with commas")] = "",
+    status: Annotated[
+        str, typer.Option(help="NEW, ONLINE, OFFLINE ..., several with commas", autocompletion=some_of(HOST_STATUSES))
+    ] = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="STARTED, STOPPED, RESTARTING, UNKNOWN, several with commas", autocompletion=some_of(AGENT_STATUSES)
+        ),
+    ] = "",
     label: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; hosts that have all of several")] = None,
     sort: Annotated[str, typer.Option(help="id, name, innerIpAddress, alias, status or createTime; name,desc")] = "",
     as_json: JsonFlag = False,
@@ -76,7 +86,9 @@ def add_host(
     name: Annotated[str, typer.Option(help="Name [default: the address]")] = "",
     ssh_port: Annotated[int, typer.Option(help="SSH port")] = 22,
     ssh_user: Annotated[str, typer.Option(help="SSH login [default: the workers' own]")] = "",
-    profile: Annotated[str, typer.Option(help="Agent profile [default: ocp_agentctl]")] = "",
+    profile: Annotated[
+        str, typer.Option(help="Agent profile [default: ocp_agentctl]", autocompletion=one_of(PROFILES))
+    ] = "",
     zone: Annotated[str, typer.Option(help="Zone [default: default]")] = "",
     credential: Annotated[int, typer.Option(help="Id of a key that the workers hold [default: theirs]")] = 0,
     var: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the profile; may be repeated")] = None,

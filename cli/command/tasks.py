@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.command.calling import Calling, JsonFlag, calls
+from cli.command.completion import TASK_STATUSES, some_of
 from cli.command.watching import WatchFlag, goes_on, show, watch
 
 tasks = typer.Typer(
@@ -25,7 +26,10 @@ OnlyArguments = Annotated[
 @calls
 def list_tasks(
     calling: Calling,
-    status: Annotated[str, typer.Option(help="RUNNING, FAILED or SUCCESSFUL, several with commas")] = "",
+    status: Annotated[
+        str,
+        typer.Option(help="RUNNING, FAILED or SUCCESSFUL, several with commas", autocompletion=some_of(TASK_STATUSES)),
+    ] = "",
     keyword: Annotated[str, typer.Option(help="Part of a task's name")] = "",
     host: Annotated[str, typer.Option(help="Only tasks on this host: its id, name or address")] = "",
     limit: Annotated[int, typer.Option(min=1, max=2000, help="How many at most")] = 20,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command.calling import Calling, JsonFlag, NewPasswordFileOption, calls
+from cli.command.completion import ROLES, one_of
 from cli.new_password import read_new_password
 from cli.table import print_table
 
@@ -14,7 +15,7 @@ users = typer.Typer(help="Say who may call.", no_args_is_help=True, rich_markup_
 
 Row = dict[str, Any]
 NameArgument = Annotated[str, typer.Argument(help="The user's name")]
-ROLES = "ADMIN, OPERATOR, VIEWER, or a single permission such as HOST_MANAGER"
+WHICH_ROLES = "ADMIN, OPERATOR, VIEWER, or a single permission such as HOST_MANAGER"
 
 
 @users.command("list", epilog="Example: muster users list --password-file pw")
@@ -30,7 +31,7 @@ def list_users(calling: Calling, as_json: JsonFlag = False) -> None:
 def add_user(
     calling: Calling,
     name: NameArgument,
-    role: Annotated[list[str], typer.Option(help=f"{ROLES}; may be repeated")],
+    role: Annotated[list[str], typer.Option(help=f"{WHICH_ROLES}; may be repeated", autocompletion=one_of(ROLES))],
     new_password_file: NewPasswordFileOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -64,7 +65,7 @@ def set_password(
 def set_roles(
     calling: Calling,
     name: NameArgument,
-    roles: Annotated[list[str], typer.Argument(help=ROLES)],
+    roles: Annotated[list[str], typer.Argument(help=WHICH_ROLES, autocompletion=one_of(ROLES))],
     as_json: JsonFlag = False,
 ) -> None:
     """Give a user these roles instead of those that it had."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.command.calling import Calling, JsonFlag, calls
+from cli.command.completion import EVENTS, one_of
 from cli.error import CommandError
 from cli.table import print_table
 
@@ -47,7 +48,8 @@ def add(
     calling: Calling,
     url: Annotated[str, typer.Argument(help="Where messages are sent")],
     event: Annotated[
-        list[str] | None, typer.Option(help="task.ended or task.failed; may be repeated [default: both]")
+        list[str] | None,
+        typer.Option(help="task.ended or task.failed; may be repeated [default: both]", autocompletion=one_of(EVENTS)),
     ] = None,
     creator: Annotated[str, typer.Option(help="Only of this user's tasks")] = "",
     task_name: Annotated[str, typer.Option(help="Only of tasks of this name")] = "",

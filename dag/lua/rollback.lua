@@ -2,7 +2,8 @@
 -- Roll a FAILED task back, or go on with a rollback that FAILED. readmit.lua finds where it begins, host by host.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,
 --      13 changes, 14 outbox, 15 admission
--- ARGV 1 task id, 2 this call's own name, 3.. stages (from 0) that prohibit it once a node of theirs has ended
+-- ARGV 1 task id, 2 this call's own name: its span, if it has one,
+--      3.. stages (from 0) that prohibit it once a node of theirs has ended
 -- Answer: {'done'}; {status, operation} as met where that does not allow it; {'prohibited', stage or ''}.
 local keys = {task = KEYS[1], status = KEYS[2], nodes = KEYS[3], due = KEYS[4], ready = KEYS[5], facts = KEYS[6],
               log = KEYS[7], holders = KEYS[8], waiting = KEYS[9], agents = KEYS[10], cancels = KEYS[11],
@@ -25,5 +26,5 @@ for stage = 0, #shape - 1 do
 end
 await_hosts(keys)
 redis.call('HSET', KEYS[1], 'operation', 'ROLLBACK', 'front', 1, 'call', ARGV[2])
-resume(keys, ARGV[1])
+resume(keys, ARGV[1], ARGV[2])
 return {'done'}

@@ -3,7 +3,7 @@
 -- goes on where that is something, once it has its hosts again.
 -- KEYS 1 task, 2 status, 3 nodes, 4 due, 5 ready, 6 facts, 7 log, 8 holders, 9 waiting, 10 agents, 11 cancels, 12 listed,
 --      13 changes, 14 outbox, 15 admission
--- ARGV 1 task id, 2 this call's own name, 3 offset, 4 host id or '', 5 log, 6 now (ms or '')
+-- ARGV 1 task id, 2 this call's own name: its span, if it has one, 3 offset, 4 host id or '', 5 log, 6 now (ms or '')
 -- Answer: 'done'; the letter as met where that does not allow it ('' where there is no such node).
 local keys = {task = KEYS[1], status = KEYS[2], nodes = KEYS[3], due = KEYS[4], ready = KEYS[5], facts = KEYS[6],
               log = KEYS[7], holders = KEYS[8], waiting = KEYS[9], agents = KEYS[10], cancels = KEYS[11],
@@ -25,7 +25,7 @@ local failed = redis.call('HINCRBY', KEYS[1], 'failed', -1)
 pass_node(keys, id, offset, ARGV[4], now, '')
 if has_ended then
   if tonumber(redis.call('HGET', KEYS[1], 'open')) > 0 then
-    resume(keys, id)
+    resume(keys, id, ARGV[2])
   else
     redis.call('HDEL', KEYS[1], 'wants')
     if failed == 0 then end_task(keys, id, now, '') else expire_changes(keys) end

@@ -2,24 +2,27 @@
 -- keys: {task, status, nodes, ready, changes}; every function works on the task named `id`.
 local NODES_A_MESSAGE = 100
 
--- Put `count` nodes from offset `first` on the ready stream, in messages of bounded size.
-local function announce(keys, id, first, count)
+-- Put `count` nodes from offset `first` on the ready stream, in messages of bounded size; `call` is the one that asked for
+-- them, where it is another than the one because of which the task runs.
+local function announce(keys, id, first, count, call)
   while count > 0 do
     local now = math.min(count, NODES_A_MESSAGE)
-    redis.call('XADD', keys.ready, '*', 'kind', 'nodes', 'task', id, 'first', digits(first), 'count', digits(now))
+    local message = {'kind', 'nodes', 'task', id, 'first', digits(first), 'count', digits(now)}
+    if call then message[9], message[10] = 'parent', call end
+    redis.call('XADD', keys.ready, '*', unpack(message))
     first, count = first + now, count - now
   end
 end
 
 -- READY: one write whatever the width; whoever hands them out reads the letters. A task that has to get its hosts again
 -- (it has a field `wants`) keeps what is unlocked as W until it has all of them.
-local function make_ready(keys, id, first, count)
+local function make_ready(keys, id, first, count, call)
   if redis.call('HEXISTS', keys.task, 'wants') == 1 then
     set_letters(keys, first, count, 'W')
     return
   end
   set_letters(keys, first, count, 'R')
-  announce(keys, id, first, count)
+  announce(keys, id, first, count, call)
 end
 
 -- The task waits for one host less; with the last one all that waits becomes READY in one step.

@@ -296,6 +296,8 @@ def test_a_collector_gets_the_spans_from_the_call_to_the_host(
     assert {span.parent_span_id for span in attempts.values()} == {call.span_id}
     pairs = [pair for attempt in attempts.values() for pair in attempt.attributes if pair.key == "muster.subtask"]
     assert sorted(pair.value.int_value for pair in pairs) == sorted(step["id"] for step in steps)
+    told = [pair for attempt in attempts.values() for pair in attempt.attributes if pair.key == "muster.answer"]
+    assert {pair.value.string_value for pair in told} == {"succeeded"}
     runs = {span.span_id: span for _service, span in found["run"]}
     assert {span.parent_span_id for span in runs.values()} == set(attempts)
     assert {span.parent_span_id for _service, span in found["queue"]} == set(attempts)

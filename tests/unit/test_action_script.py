@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -486,6 +487,21 @@ def test_where_processes_can_not_be_seen_nothing_is_proven(agent: Agent, tmp_pat
         script = ACTIONS[action].build(agent.request())
         found = read_found(agent.end(agent.begin(script, PATH=path)))
         assert found.reason.startswith("the processes can't be seen: awk must be gawk, or mawk"), found
+
+
+def test_a_look_that_is_repeated_as_a_process_has_just_ended_is_no_line_of_the_log(
+    agent: Agent, tmp_path: Path
+) -> None:
+    agent.install()
+    programs, real = tmp_path / "programs", shutil.which("awk")
+    programs.mkdir()
+    # It gives up as mawk does, once.
+    gives_up = f"[ -e {tmp_path}/gave-up ] || {{ : >{tmp_path}/gave-up; echo 'awk: read error' >&2; exit 2; }}"
+    agent.write("programs/awk", f'#!/bin/sh\ncase "$*" in *" /proc/1 "*) {gives_up} ;; esac\nexec {real} "$@"\n')
+    script = ACTIONS[PREPARE].build(agent.request())
+    done = agent.end(agent.begin(script, PATH=f"{programs}:{os.environ['PATH']}"))
+    assert ((tmp_path / "gave-up").exists(), read_found(done).ok) == (True, True), done.output
+    assert "read error" not in done.output
 
 
 def test_what_a_daemon_goes_on_printing_gets_into_no_later_answer(agent: Agent) -> None:

@@ -17,10 +17,17 @@ import typer
 from redis import Redis
 from typer.testing import CliRunner
 
+from api.trail import RESULTS
+from api.user import Permission, Role
+from api.webhook.hook import HookEvent
+from cli.command import completion
 from cli.embedded import HOST, EmbeddedServer
 from cli.main import app
 from cli.port import free_port
 from cli.supervisor import Supervisor
+from dag.host import AgentStatus, HostStatus
+from dag.state import TaskStatus
+from workers.profile.profile import builtin_names
 
 COMMANDS = ["api", "scheduler", "worker", "flower", "up", "demo", "config"]
 COMMANDS += ["restart", "stop-agents", "doctor", "queues"]
@@ -121,8 +128,22 @@ def test_a_shell_completes_commands_and_options(shell: str, tmp_path: Path) -> N
     assert told in completed("muster res")
     assert "rollback" in completed("muster tasks r")
     assert "--dry-run" in completed("muster restart --d")
+    assert "task.ended" in completed("muster webhooks add http://x --event ")
+    assert "ONLINE,NEW" in completed("muster hosts list --status ONLINE,N")
     script = muster(cwd=tmp_path, _MUSTER_COMPLETE=f"source_{shell}")
     assert (script.returncode, f"_MUSTER_COMPLETE=complete_{shell}" in script.stdout) == (0, True)
+
+
+def test_what_completes_a_value_is_what_the_api_knows() -> None:
+    assert set(completion.TASK_STATUSES) == set(TaskStatus)
+    assert set(completion.HOST_STATUSES) == set(HostStatus)
+    assert set(completion.AGENT_STATUSES) == set(AgentStatus)
+    assert set(completion.RESULTS) == set(RESULTS)
+    assert set(completion.PERMISSIONS) == set(Permission)
+    assert set(completion.ROLES) == set(Role)
+    assert set(completion.EVENTS) == set(HookEvent)
+    assert set(completion.PROFILES) == set(builtin_names())
+    assert completion.some_of(completion.TASK_STATUSES)("FAILED,") == ["FAILED,RUNNING", "FAILED,SUCCESSFUL"]
 
 
 def test_bash_completes_commands_by_the_script_that_it_is_given(tmp_path: Path) -> None:

@@ -40,8 +40,12 @@ def stored(log: RunLog) -> bytes:
     return found
 
 
+SECRET = b"password=Hunter2\n"
+KEY = (b"-----BEGIN RSA PRIVATE KEY-----\n", b"QUJDREVGR0hJSktMTU5PUA==\n", b"-----END RSA PRIVATE KEY-----\n")
 LINES = st.lists(
-    st.sampled_from([b"\n", b"one\n", b"zw\xc3\xb6lf\n", b"\xff\xfe\n", b"no end", b"x" * 300, MARK.encode()])
+    st.sampled_from(
+        [b"\n", b"one\n", b"zw\xc3\xb6lf\n", b"\xff\xfe\n", b"no end", b"x" * 300, MARK.encode(), SECRET, *KEY]
+    )
 )
 
 
@@ -60,6 +64,7 @@ def test_however_it_comes_what_was_stored_is_the_beginning_of_the_whole(
     whole = log.text(Completed(0, output.decode(errors="replace"), 1.5), "reason")
     assert whole.encode().startswith(early)
     assert early.endswith(b"\n")
+    assert b"Hunter2" not in early + whole.encode()
     if MARK.encode() not in b"".join(pieces):
         assert MARK.encode() not in early
 

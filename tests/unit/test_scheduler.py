@@ -1,8 +1,9 @@
 """The scheduler on the real store with a publisher that keeps what it is given."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -17,6 +18,7 @@ from dag.host import Host
 from dag.inquiry import Inquiries
 from dag.lease import Leases, Report, Run
 from dag.observer import Observer
+from dag.operation import Operations
 from dag.registry import HostRegistry
 from dag.roster import Move, Roster
 from dag.scheduler import Dispatch, Inquiry, Loss, Scheduler, SchedulerLimits
@@ -481,3 +483,54 @@ def test_what_it_logs_of_a_task_has_the_trace_of_the_call(bench: Bench, caplog: 
         "task 1: 1 nodes from 0 on were handed out": trace.trace_id,
         "task 1: run 1 of subtask 1 was lost: ready": trace.trace_id,
     }
+
+
+def traced(bench: Bench, ask: Callable[[], None]) -> str:
+    """Do it as a call of its own, and return its span."""
+    call = begin()
+    with scope(call):
+        ask()
+    return call.parent
+
+
+def test_what_goes_on_has_the_trace_of_the_call_that_had_it_go_on(bench: Bench) -> None:
+    task, scheduler, operations = bench.submit(bench.hosts[:2]), bench.scheduler(), Operations(bench.store)
+    subtask = bench.store.load(task).nodes[0].id
+
+    def hand_out(*, fails: bool) -> list[tuple[int, str, str]]:
+        scheduler.tick()
+        sent = bench.kept.take()
+        for dispatch in sent:
+            run = bench.begin(dispatch)
+            end = bench.leases.fail if fails and dispatch.subtask_id == subtask else bench.leases.complete
+            end(run, Report("done\n"))
+        scheduler.tick()
+        return [(dispatch.subtask_id, dispatch.trace_id, dispatch.traceparent) for dispatch in sent]
+
+    assert [(trace, parent) for _id, trace, parent in hand_out(fails=True)] == [("cafe", "")] * 2
+    for ask in (operations.retry, operations.roll_back):
+        call = traced(bench, partial(ask, task))
+        assert {(trace, parent) for _id, trace, parent in hand_out(fails=True)} == {(call[3:35], call)}
+    # Asked for outside of any call, it has that of the call that made the task.
+    operations.roll_back(task)
+    assert {(trace, parent) for _id, trace, parent in hand_out(fails=True)} == {("cafe", "")}
+    call = traced(bench, partial(operations.retry_node, task, subtask))
+    assert {(trace, parent) for _id, trace, parent in hand_out(fails=False)} == {(call[3:35], call)}
+    assert bench.store.traceparent_of(task) == ""
+
+
+def test_a_step_that_is_retried_while_its_task_runs_has_the_trace_of_that_call_and_the_others_stay(
+    bench: Bench,
+) -> None:
+    task, scheduler = bench.submit(bench.hosts[:2]), bench.scheduler()
+    scheduler.tick()
+    first, second = bench.kept.take()
+    bench.leases.fail(bench.begin(first), Report("failed\n"))
+    call = traced(bench, lambda: Operations(bench.store).retry_node(task, first.subtask_id))
+    scheduler.tick()
+    [again] = bench.kept.take()
+    assert (again.subtask_id, again.trace_id, again.traceparent) == (first.subtask_id, call[3:35], call)
+    for dispatch in (again, second):
+        bench.leases.complete(bench.begin(dispatch), Report("done\n"))
+    scheduler.tick()
+    assert [dispatch.trace_id for dispatch in bench.kept.take()] == ["cafe"] * 2

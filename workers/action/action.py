@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dag.host import Agent, AgentStatus, Host
+from workers.mask import masked
 from workers.profile.profile import Command, ProcessSpec, Profile
 
 # The functions that all scripts use.
@@ -199,17 +200,23 @@ def read_found(done: Completion) -> Found:
             return Found(**json.loads(line.splitlines()[0], strict=False))
         except (ValueError, TypeError, IndexError):
             pass
-    tail = " ".join(done.output.split())[-500:]
+    tail = _end(masked(done.output), 500)
     reason = f"the script on the host ended with exit code {done.exit_code} and without a result: {tail or 'no output'}"
     return Found("failed", reason, "", "", "", [], [])
 
 
 def error_of(answer: str) -> str:
-    """Return what a control program gave as its error; "" where it gave none."""
+    """Return what a control program gave as its error, secrets masked; "" where it gave none."""
     for value in reversed(_objects(answer)):
         if isinstance(value.get("error"), str):
-            return str(value["error"])
-    return " ".join(answer.split())[-300:] if not answer.lstrip().startswith("{") else ""
+            return masked(str(value["error"]))
+    return _end(masked(answer), 300) if not answer.lstrip().startswith("{") else ""
+
+
+def _end(text: str, most: int) -> str:
+    """Return the last words of a text, in one line."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else words[-most:].partition(" ")[2] or words[-most:]
 
 
 def message_of(answer: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dag.inquiry import Look, SeenProcess
 from workers.action.action import Completion, Found, compose, read_found, version_of
+from workers.mask import masked
 from workers.profile.profile import Profile
 
 LONGEST_COMMAND = 4096
@@ -98,7 +99,7 @@ def _of(name: str, operable: bool, found: Found) -> Sequence[SeenProcess]:
             operable,
             pid=one["pid"],
             user=one["user"].strip(),
-            command=one["command"][:LONGEST_COMMAND],
+            command=masked(one["command"])[:LONGEST_COMMAND],
             ports=tuple(one["ports"]),
             started_at=int((time.time() - one["age"]) * 1000),
         )

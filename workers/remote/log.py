@@ -1,6 +1,7 @@
 """The log of one run of a subtask, in the contract's format."""
 
 from workers.action.action import MARK
+from workers.mask import masked
 from workers.remote.session import Completed
 
 MOST_BYTES = 1024 * 1024
@@ -11,7 +12,7 @@ MOST_EARLY_BYTES = 448 * 1024
 def log_text(opening: str, done: Completed | None, reason: str, printed: str = "") -> str:
     """Return the log, at most 1 MiB: `opening` (head line, who ran it), what the host printed, why it failed.
 
-    `printed` is the output of a script that did not get `done`.
+    `printed` is the output of a script that did not get `done`. Secrets in either are masked.
     """
     last = f"{reason}\n" if reason else ""
     if done is not None:
@@ -19,7 +20,7 @@ def log_text(opening: str, done: Completed | None, reason: str, printed: str = "
     body = done.output if done else printed
     body = body.rpartition(MARK)[0] if MARK in body else body
     room = MOST_BYTES - len((opening + last).encode()) - 64
-    return opening + _fitted(body.rstrip("\n"), room) + last
+    return opening + _fitted(masked(body.rstrip("\n")), room) + last
 
 
 def early_lines(output: bytes) -> tuple[bytes, bool]:

@@ -208,9 +208,9 @@ look='
 # look SPECS kin: sets `kin`, too: their pids, and those of all that they have started.
 look() {
   clock
-  # mawk gives up where a process ends in the moment in which it is read.
+  # mawk gives up, and says so, where a process ends in the moment in which it is read.
   for _ in 1 2 3 4 5; do
-    processes=$(MUSTER_SPECS="$1" MUSTER_AGENT="$specs" MUSTER_KIN="${2-}" MUSTER_SELF=$$ MUSTER_UP="$up" awk "$proc$look" /proc/[0-9]*) && break
+    processes=$(MUSTER_SPECS="$1" MUSTER_AGENT="$specs" MUSTER_KIN="${2-}" MUSTER_SELF=$$ MUSTER_UP="$up" awk "$proc$look" /proc/[0-9]* 2>/dev/null) && break
   done
   case $nl$processes in
     *"${nl}seen") processes=${processes%seen} ;;
@@ -332,7 +332,7 @@ why() { if [ "$code" -eq 124 ]; then printf 'did not end within %s s' "$seconds"
 
 # below ROOTS EXCEPT: the living processes of these and below them, but those of and below EXCEPT.
 below() {
-  for _ in 1 2 3 4 5; do MUSTER_ROOTS="$1" MUSTER_EXCEPT="$2" awk "$proc"'BEGIN { printf "%s", below(ENVIRON["MUSTER_ROOTS"], ENVIRON["MUSTER_EXCEPT"]) }' /proc/[0-9]* && return; done
+  for _ in 1 2 3 4 5; do MUSTER_ROOTS="$1" MUSTER_EXCEPT="$2" awk "$proc"'BEGIN { printf "%s", below(ENVIRON["MUSTER_ROOTS"], ENVIRON["MUSTER_EXCEPT"]) }' /proc/[0-9]* 2>/dev/null && return; done
 }
 
 # end_everything WATCH: ends this script and all that it has started: TERM, after two seconds KILL. What daemons have become
