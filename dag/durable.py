@@ -6,6 +6,7 @@ outlives the server's process and not its machine. The file is one sequence: wit
 everything before it is confirmed, whichever connection wrote it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -31,12 +32,25 @@ class Disk:
             NotDurable: it has not within 3 s. It stands in memory, and will be on disk unless the server dies before.
             StoreUnavailable: Redis is away.
         """
-        if not self.promises:
-            return
         with translated(), self._redis.pipeline(transaction=False) as pipe:
+            self.ask(pipe)
+            answers = pipe.execute(raise_on_error=False)
+        self.heed(answers)
+
+    def ask(self, pipe: Any) -> None:
+        """Let a pipeline end with the confirmation of all that was written before it; nothing where none is to be had.
+
+        A caller that waits once, for its change and for this, waits for a processor once. See `heed`.
+        """
+        if self.promises:
             pipe.incr(self._key)
             pipe.execute_command("WAITAOF", 1, 0, FSYNC_TIMEOUT_MS)
-            _count, answer = pipe.execute(raise_on_error=False)
+
+    def heed(self, answers: Sequence[Any]) -> None:
+        """Take the answers, or the errors, to what `ask` asked; the same errors as `confirm`."""
+        if not answers:
+            return
+        answer = answers[-1]
         if isinstance(answer, ResponseError):
             # An unknown command (an older server), or one without an append-only file.
             self.promises = False

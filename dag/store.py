@@ -116,7 +116,8 @@ class Store:
         if task_id is None:
             told = {"creator": creator, "executor": executor, "trace": trace_id, "parent": traceparent}
             task_id, is_admitted = self._create(definition, host_ids, told, claim)
-        self.disk.confirm()
+        else:
+            self.disk.confirm()
         if not is_admitted:
             try:
                 self.admit_waiting(task_id)
@@ -133,7 +134,7 @@ class Store:
     def _create(
         self, definition: Definition, host_ids: Sequence[int], told: Mapping[str, str], claim: Claim | None
     ) -> tuple[int, bool]:
-        """Return the task's id, and whether its hosts have their places in their queues."""
+        """Write the task, and return its id, and whether its hosts have their places in their queues."""
         graph = Graph(definition.stages, len(host_ids))
         task_id, last = self._reserve(host_ids, graph.size)
         graph = replace(graph, base=last - graph.size + 1)
@@ -143,13 +144,14 @@ class Store:
         taken, is_small = host_ids[0] if definition.now else "", int(len(host_ids) <= HOSTS_AT_ONCE)
         # That it exists means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         keys = self.keys.creating(task_id, claim)
-        what, *met = self.scripts.call(
-            "create", keys, task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat
-        )
+        arguments = (task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat)
+        (what, *met), *confirmed = self.scripts.call_with(self.disk.ask, "create", keys, *arguments)
         if what == "busy":
             raise HostsInUse([(host_ids[0], int(met[0]))])
         # How far one is that was made before is not known here.
-        return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
+        made = (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
+        self.disk.heed(confirmed)
+        return made
 
     def traceparent_of(self, task_id: int) -> str:
         """Return the span of the call that made the task, "" where there is no such task."""
