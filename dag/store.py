@@ -95,11 +95,13 @@ class Store:
         trace_id: str,
         traceparent: str = "",
         claim: Claim | None = None,
+        tell: Callable[[Snapshot], object] = lambda _made: None,
     ) -> int:
         """Write a task on these hosts and return its id; its first nodes are READY where their host is free.
 
         `traceparent` is the span of the call (see `dag.trace`); no two calls have the same. Where a task was made under
         the same claim before, it is that one's id, which has another span.
+        `tell` is called with the task where it was made with all its hosts' places: it saves the caller a question.
         Where Redis goes away after the task was written, its id is returned all the same: a scheduler goes on with it.
 
         Raises:
@@ -115,7 +117,7 @@ class Store:
         task_id, is_admitted = self.claimed(claim) if claim else None, False
         if task_id is None:
             told = {"creator": creator, "executor": executor, "trace": trace_id, "parent": traceparent}
-            task_id, is_admitted = self._create(definition, host_ids, told, claim)
+            task_id, is_admitted = self._create(definition, host_ids, told, claim, tell)
         else:
             self.disk.confirm()
         if not is_admitted:
@@ -132,7 +134,12 @@ class Store:
         return _made_under(claim, *held.split(" ")) if held else None
 
     def _create(
-        self, definition: Definition, host_ids: Sequence[int], told: Mapping[str, str], claim: Claim | None
+        self,
+        definition: Definition,
+        host_ids: Sequence[int],
+        told: Mapping[str, str],
+        claim: Claim | None,
+        tell: Callable[[Snapshot], object],
     ) -> tuple[int, bool]:
         """Write the task, and return its id, and whether its hosts have their places in their queues."""
         graph = Graph(definition.stages, len(host_ids))
@@ -145,12 +152,19 @@ class Store:
         # That it exists means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         keys = self.keys.creating(task_id, claim)
         arguments = (task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat)
-        (what, *met), *confirmed = self.scripts.call_with(self.disk.ask, "create", keys, *arguments)
+
+        def then(pipe: Any) -> None:
+            self._ask(pipe, task_id)
+            self.disk.ask(pipe)
+
+        (what, *met), stored, letters, *confirmed = self.scripts.call_with(then, "create", keys, *arguments)
         if what == "busy":
             raise HostsInUse([(host_ids[0], int(met[0]))])
         # How far one is that was made before is not known here.
         made = (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
         self.disk.heed(confirmed)
+        if made == (task_id, True):
+            tell(parse_task(task_id, stored, letters))
         return made
 
     def traceparent_of(self, task_id: int) -> str:
@@ -257,10 +271,13 @@ class Store:
             rows = pipe.execute()
         return [TaskVersion(created, version or NO_VERSION, by) if created else None for created, version, by in rows]
 
+    def _ask(self, pipe: Any, task_id: int) -> None:
+        pipe.hgetall(self.keys.task(task_id))
+        pipe.get(self.keys.status(task_id))
+
     def _read(self, task_id: int, ask: Callable[[Any], object]) -> tuple[Snapshot, Any]:
         with translated(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(self.keys.task(task_id))
-            pipe.get(self.keys.status(task_id))
+            self._ask(pipe, task_id)
             ask(pipe)
             fields, letters, *more = pipe.execute()
         if not fields or letters is None:
