@@ -41,6 +41,15 @@ class AuditFilter:
         )
 
 
+@dataclass(frozen=True)
+class Addition:
+    """An entry, as JSON, that a script is to add to the stream `key`, which keeps about `most` of them (api/lua/)."""
+
+    key: str
+    entry: bytes
+    most: int
+
+
 class AuditLog:
     """Writes and lists entries; the oldest go when there are more than `most`."""
 
@@ -49,10 +58,9 @@ class AuditLog:
         self._redis: Any = redis
         self._most = {KEY: most, STRANGERS_KEY: max(1, most // STRANGERS_SHARE)}
 
-    def begin(self, entry: Mapping[str, Any]) -> str:
-        """Add the entry of a user's call that is about to be answered, and return its id, for `write` or `drop`."""
-        with translated():
-            return str(self._add(self._redis, KEY, entry))
+    def opening(self, entry: Mapping[str, Any]) -> Addition:
+        """Return what adds the entry of a user's call that is about to be answered; its id is for `write` or `drop`."""
+        return Addition(KEY, orjson.dumps(entry), self._most[KEY])
 
     def write(self, entry: Mapping[str, Any], *, of_stranger: bool, begun: str = "") -> None:
         """Add an entry, in place of the one that was `begun`; its id and time come from Redis.

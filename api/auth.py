@@ -98,10 +98,11 @@ def sign_in(name: str, password: str) -> Session:
 
 def _let_in(access: Access, found: Caller, permission: Permission | None) -> None:
     g.caller = found
-    access.rate.admit(g.caller.user.id)
-    if permission and not g.caller.user.may(permission):
+    may = permission is None or found.user.may(permission)
+    begun = access.rate.admit(found.user.id, trail.opening() if may else None)
+    if not may:
         raise Forbidden(f"This call needs the permission {permission}.")
-    trail.begin()
+    trail.begin(begun)
 
 
 def is_guarded(view: Callable[..., object]) -> bool:

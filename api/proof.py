@@ -106,8 +106,8 @@ def check_password(name: str, password: str) -> User | None:
         access.attempts.begin(name, address)
         asked.append(True)
 
-    access.attempts.check(name, address)
-    user = access.users.verify(name, password, before)
+    [record] = access.attempts.check(name, address, lambda pipe: access.users.ask(pipe, name))
+    user = access.users.judge(name, password, record, before)
     if user and asked:
         access.attempts.succeed(name, address)
     return user

@@ -6,11 +6,13 @@ Both are counted in Redis, by its own clock, for all API processes together.
 import hashlib
 import ipaddress
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
+from api.audit import Addition
 from dag.error import MusterError
 from dag.script import translated
 
@@ -45,20 +47,25 @@ class RateLimit:
         self._step = round(1_000_000 / per_second) if per_second else 0
         self._burst = burst
 
-    def admit(self, user_id: int) -> None:
-        """Count a call.
+    def admit(self, user_id: int, opened: Addition | None = None) -> str:
+        """Count a call and, where it is let through, add the entry that it opens; return that one's id ("" for none).
 
         Raises:
             TooManyCalls: it is one too many; its text says when the next may come.
-            StoreUnavailable: Redis is away.
+            StoreUnavailable: Redis is away; a change without its entry must not be made.
 
         """
-        if not self._step:
-            return
+        if not self._step and not opened:
+            return ""
+        keys: list[str] = [f"{{iam}}:rate:{user_id}"]
+        args: list[int | bytes] = [self._step, self._burst]
+        if opened:
+            keys, args = [*keys, opened.key], [*args, opened.entry, opened.most]
         with translated():
-            wait = self._script(keys=[f"{{iam}}:rate:{user_id}"], args=[self._step, self._burst])
+            wait, begun = self._script(keys=keys, args=args)
         if wait:
             raise TooManyCalls(math.ceil(wait / 1_000_000))
+        return str(begun)
 
 
 class Attempts:
@@ -72,13 +79,22 @@ class Attempts:
         self._redis: Any = redis
         self._script: Any = redis.register_script((_LUA / "attempt.lua").read_text())
 
-    def check(self, name: str, address: str) -> None:
-        """Raise TooManyAttempts while this name or address has to wait; StoreUnavailable while Redis is away."""
+    def check(self, name: str, address: str, also: Callable[[Any], object] = lambda _pipe: None) -> list[Any]:
+        """Ask, in one round trip, for what `also` puts into the pipeline, and return its answers.
+
+        Raises:
+            TooManyAttempts: this name or address has to wait.
+            StoreUnavailable: Redis is away.
+
+        """
         _, of_name, _, of_address = _keys(name, address)
         with translated(), self._redis.pipeline(transaction=False) as pipe:
             pipe.pttl(of_name)
             pipe.pttl(of_address)
-            _refuse(max(pipe.execute()))
+            also(pipe)
+            answers: list[Any] = pipe.execute()
+        _refuse(max(answers[:2]))
+        return answers[2:]
 
     def begin(self, name: str, address: str) -> None:
         """Count an attempt that is about to be made; the same errors as `check`."""

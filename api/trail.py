@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from flask import Response, g, request
 
+from api.audit import Addition
 from api.codec import shorten
 from api.envelope import Refusal
 from api.service import services
@@ -39,14 +40,20 @@ def note_dry_run() -> None:
     g.is_dry_run = True
 
 
-def begin() -> None:
-    """Write that this call is about to be answered: should the process die before `record`, that is what stays.
+def opening() -> Addition | None:
+    """Return what says that this call is about to be answered, None for one that only reads; then comes `begin`.
 
-    Raises:
-        StoreUnavailable: Redis is away; a change without its entry must not be made.
+    Should the process die before `record`, that is what stays.
     """
-    if request.method not in READING:
-        g.begun = services().access.audit.begin({**_entry(0), "result": UNFINISHED})
+    if request.method in READING:
+        return None
+    return services().access.audit.opening({**_entry(0), "result": UNFINISHED})
+
+
+def begin(id: str) -> None:
+    """Note the entry of this call that was added ("": none)."""
+    if id:
+        g.begun = id
 
 
 def record(response: Response) -> Response:

@@ -212,13 +212,23 @@ class UserStore:
 
         `before` is called before argon2 is asked, and may refuse that by raising.
         """
-        record = self._read(name) if len(name) <= LONGEST_NAME else None
+        with translated():
+            text = self.ask(self.redis, name)
+        return self.judge(name, password, text, before)
+
+    def ask(self, redis: Any, name: str) -> Any:
+        """Ask Redis, or let a pipeline ask, for what `judge` needs to know of the user of this name."""
+        return redis.hget(self._key, name if len(name) <= LONGEST_NAME else "")
+
+    def judge(self, name: str, password: str, text: str | None, before: Callable[[], None]) -> User | None:
+        """Return what `verify` does, of the answer to `ask`."""
+        record = orjson.loads(text) if text else None
         right = self._memory.is_right(name, password, record["hash"] if record else None, before)
         return _user(name, record) if right and record and record["enabled"] else None
 
     def _read(self, name: str) -> dict[str, Any] | None:
         with translated():
-            text = self.redis.hget(self._key, name)
+            text = self.ask(self.redis, name)
         return orjson.loads(text) if text else None
 
     def _new_record(self, password: str, roles: Iterable[str]) -> dict[str, Any]:

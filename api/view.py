@@ -18,12 +18,12 @@ from api.schema.view import SUBTASKS, SUMMARY, View
 from api.server import extend_time
 from api.service import services
 from dag.snapshot import Snapshot
-from dag.store import Store
 from dag.summary import first_failures
 from dag.task import Node, TaskHead
 
 SUBTASKS_A_PART = 500
 BEHIND_SUBTASKS = ("taskDefinitionId", "type")
+NO_RECORDS: Mapping[str, str] = {}
 Object = dict[str, Any]
 
 
@@ -62,19 +62,29 @@ def show(task_id: int, shape: Shape, view: View) -> Response:
 
     """
     store = services().store
+    is_whole = shape.needs_records and view.shows(SUBTASKS) and not view.is_summary
+    snapshot, records = store.read_whole(task_id) if is_whole else (store.read(task_id), {})
+    return show_read(snapshot, shape, view, records)
+
+
+def show_read(snapshot: Snapshot, shape: Shape, view: View, records: Mapping[str, str] = NO_RECORDS) -> Response:
+    """Answer with a task that was read, and with the records of its nodes where subtasks show more than their status.
+
+    Raises:
+        StoreUnavailable: Redis is away.
+
+    """
     if view.is_summary:
-        return success(_chosen(_summarised(store, task_id, view), view))
+        return success(_chosen(_summarised(snapshot, view), view))
     if not view.shows(SUBTASKS):
-        return success(_chosen(shape.head(store.read(task_id).head), view))
-    snapshot, records = store.read_whole(task_id) if shape.needs_records else (store.read(task_id), {})
+        return success(_chosen(shape.head(snapshot.head), view))
     return _send(_parts(_chosen(shape.head(snapshot.head), view), snapshot, records, shape), snapshot.graph.size)
 
 
-def _summarised(store: Store, task_id: int, view: View) -> Object:
-    snapshot = store.read(task_id)
+def _summarised(snapshot: Snapshot, view: View) -> Object:
     shown = _detail(snapshot.head)
     if view.shows(SUMMARY):
-        shown[SUMMARY] = render_summary.summary(snapshot, first_failures(store, snapshot))
+        shown[SUMMARY] = render_summary.summary(snapshot, first_failures(services().store, snapshot))
     return shown
 
 

@@ -6,7 +6,7 @@ again by redis-py (EVALSHA, then EVAL on NOSCRIPT).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -89,6 +89,33 @@ class Scripts:
         script = self._script(name)
         with translated():
             return script(keys=list(keys), args=list(arguments))
+
+    def call_with(
+        self, then: Callable[[Any], None], name: str, keys: Sequence[str], *arguments: str | int
+    ) -> list[Any]:
+        """Run script `name`, and in the same round trip what `then` puts into the pipeline behind it.
+
+        Returned are the script's answer and then those of the others, of which each may be an error (redis.exceptions)
+        instead; the same errors as `call`.
+        """
+        script = self._script(name)
+
+        def run() -> list[Any]:
+            with self._redis.pipeline(transaction=False) as pipe:
+                # Not the script itself: a pipeline asks for each script whether it is there, in a round trip more.
+                pipe.evalsha(script.sha, len(keys), *keys, *arguments)
+                then(pipe)
+                answers: list[Any] = pipe.execute(raise_on_error=False)
+                return answers
+
+        with translated():
+            answers = run()
+            if isinstance(answers[0], fault.NoScriptError):
+                self._redis.script_load(script.script)
+                answers = run()
+            if isinstance(answers[0], Exception):
+                raise answers[0]
+        return answers
 
     def call_each(self, name: str, calls: Sequence[Call]) -> list[Any]:
         """Run script `name` with each of these keys and arguments, all in one round trip; the same errors as `call`."""

@@ -95,11 +95,13 @@ class Store:
         trace_id: str,
         traceparent: str = "",
         claim: Claim | None = None,
+        tell: Callable[[Snapshot], object] = lambda _made: None,
     ) -> int:
         """Write a task on these hosts and return its id; its first nodes are READY where their host is free.
 
         `traceparent` is the span of the call (see `dag.trace`); no two calls have the same. Where a task was made under
         the same claim before, it is that one's id, which has another span.
+        `tell` is called with the task where it was made with all its hosts' places: it saves the caller a question.
         Where Redis goes away after the task was written, its id is returned all the same: a scheduler goes on with it.
 
         Raises:
@@ -115,7 +117,7 @@ class Store:
         task_id, is_admitted = self.claimed(claim) if claim else None, False
         if task_id is None:
             told = {"creator": creator, "executor": executor, "trace": trace_id, "parent": traceparent}
-            task_id, is_admitted = self._create(definition, host_ids, told, claim)
+            task_id, is_admitted = self._create(definition, host_ids, told, claim, tell)
         self.disk.confirm()
         if not is_admitted:
             try:
@@ -131,9 +133,14 @@ class Store:
         return _made_under(claim, *held.split(" ")) if held else None
 
     def _create(
-        self, definition: Definition, host_ids: Sequence[int], told: Mapping[str, str], claim: Claim | None
+        self,
+        definition: Definition,
+        host_ids: Sequence[int],
+        told: Mapping[str, str],
+        claim: Claim | None,
+        tell: Callable[[Snapshot], object],
     ) -> tuple[int, bool]:
-        """Return the task's id, and whether its hosts have their places in their queues."""
+        """Write the task, and return its id, and whether its hosts have their places in their queues."""
         graph = Graph(definition.stages, len(host_ids))
         task_id, last = self._reserve(host_ids, graph.size)
         graph = replace(graph, base=last - graph.size + 1)
@@ -143,13 +150,17 @@ class Store:
         taken, is_small = host_ids[0] if definition.now else "", int(len(host_ids) <= HOSTS_AT_ONCE)
         # That it exists means that redis-py sent it twice because the first answer was lost: the id is ours alone.
         keys = self.keys.creating(task_id, claim)
-        what, *met = self.scripts.call(
-            "create", keys, task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat
+        arguments = (task_id, graph.size, self.clock(), *claimed, taken, is_small, *flat)
+        (what, *met), stored, letters = self.scripts.call_with(
+            lambda pipe: self._ask(pipe, task_id), "create", keys, *arguments
         )
         if what == "busy":
             raise HostsInUse([(host_ids[0], int(met[0]))])
         # How far one is that was made before is not known here.
-        return (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
+        made = (_made_under(claim, *met), False) if claim and what == "claimed" else (task_id, what == "admitted")
+        if made == (task_id, True):
+            tell(parse_task(task_id, stored, letters))
+        return made
 
     def traceparent_of(self, task_id: int) -> str:
         """Return the span of the call that made the task, "" where there is no such task."""
@@ -255,10 +266,13 @@ class Store:
             rows = pipe.execute()
         return [TaskVersion(created, version or NO_VERSION, by) if created else None for created, version, by in rows]
 
+    def _ask(self, pipe: Any, task_id: int) -> None:
+        pipe.hgetall(self.keys.task(task_id))
+        pipe.get(self.keys.status(task_id))
+
     def _read(self, task_id: int, ask: Callable[[Any], object]) -> tuple[Snapshot, Any]:
         with translated(), self.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(self.keys.task(task_id))
-            pipe.get(self.keys.status(task_id))
+            self._ask(pipe, task_id)
             ask(pipe)
             fields, letters, *more = pipe.execute()
         if not fields or letters is None:

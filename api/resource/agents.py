@@ -17,12 +17,13 @@ from api.schema.host_id import HostIds
 from api.schema.view import SubmissionView, View
 from api.service import services
 from api.user import Permission
-from api.view import SUBMISSION, show
+from api.view import SUBMISSION, show_read
 from dag.definition.batch_restart import BATCH_RESTART
 from dag.definition.batch_stop import BATCH_STOP
 from dag.definition.restart import RESTART
 from dag.definition.stop import STOP
 from dag.error import ClaimConflict, UnknownHosts, UnknownTask
+from dag.snapshot import Snapshot
 from dag.task import Definition
 from telemetry.span import Attribute, Span
 
@@ -76,9 +77,10 @@ def stop_agent(view: View, host_id: int) -> Response:
     return _submitted(STOP, [host_id], view)
 
 
-def submit(definition: Definition, hosts: list[int]) -> int:
-    """Submit a task on these hosts in the name of the caller, and return its id; see `api.idempotency`."""
+def submit(definition: Definition, hosts: list[int]) -> Snapshot:
+    """Submit a task on these hosts in the name of the caller, and return it; see `api.idempotency`."""
     began_at = time.time()
+    made: list[Snapshot] = []
     task_id = services().store.submit(
         definition,
         hosts,
@@ -87,6 +89,7 @@ def submit(definition: Definition, hosts: list[int]) -> int:
         trace_id=g.trace.trace_id,
         traceparent=g.trace.parent,
         claim=claim(),
+        tell=made.append,
     )
     trail.note(taskId=task_id)
     if services().spans.wants(g.trace):
@@ -96,11 +99,11 @@ def submit(definition: Definition, hosts: list[int]) -> int:
             "muster.hosts": len(hosts),
         }
         services().spans.tell(Span(g.trace.part(), "submit", began_at, time.time(), attributes=attributes))
-    return task_id
+    return made[0] if made else services().store.read(task_id)
 
 
 def _submitted(definition: Definition, hosts: list[int], view: View) -> Response:
     if view.is_dry_run:
         return success(planned(definition, hosts, view))
     task = submit(definition, hosts)
-    return mark(show(task, SUBMISSION, view), task)
+    return mark(show_read(task, SUBMISSION, view), task.head.id)

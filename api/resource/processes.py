@@ -100,7 +100,7 @@ def _operate(host_id: int, process_id: int, operation: Callable[[str], Definitio
             )
         if dry_run:
             return success(planned(operation(process.name), [host_id]))
-        task = submit(operation(process.name), [host_id])
+        task = submit(operation(process.name), [host_id]).head.id
         watch.await_end(task, host)
         sight = watch.look(host, anew=True)
     return mark(success(render_agent.process(sight, _find(sight, process_id))), task)

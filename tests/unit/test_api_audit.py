@@ -193,7 +193,7 @@ def test_without_an_entry_there_is_no_change(iam: Iam, monkeypatch: pytest.Monke
         raise RedisAway("no route")
 
     with monkeypatch.context() as patch:
-        patch.setattr(iam.redis, "xadd", away)
+        patch.setattr(iam.redis, "evalsha", away)
         error_of(iam.call("POST", "/iam/users", USER), 503, 10010)
     assert iam.users.find(USER["name"]) is None
 

@@ -148,15 +148,17 @@ def test_the_loser_of_a_race_gets_the_winner_s_task(iam: Iam, monkeypatch: pytes
 
 
 def test_a_script_that_is_sent_twice_makes_one_task_of_its_own(iam: Iam, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = Scripts.call
+    call = Scripts.call_with
+    names: list[str] = []
 
-    def twice(self: Scripts, name: str, *arguments: Any) -> Any:
-        if name == "create":
-            call(self, name, *arguments)
-        return call(self, name, *arguments)
+    def twice(self: Scripts, then: Any, name: str, *arguments: Any) -> Any:
+        names.append(name)
+        call(self, then, name, *arguments)
+        return call(self, then, name, *arguments)
 
-    monkeypatch.setattr(Scripts, "call", twice)
+    monkeypatch.setattr(Scripts, "call_with", twice)
     first = post(iam, body={"hostIds": [1]})
+    assert names == ["create"]
     assert "Idempotency-Replayed" not in first.headers
     assert tasks(iam) == [task_of(first)]
 

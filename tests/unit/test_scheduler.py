@@ -435,16 +435,20 @@ def test_a_submission_that_dies_leaves_the_whole_task_or_nothing(
     """Killed after reserve.lua, after create.lua, and after a chunk of admit.lua: what of 1,200 hosts is handed out?"""
     ids = [h.id for h in bench.registry.create([Host(0, f"10.1.{n // 250}.{n % 250}") for n in range(1200)])]
     done: list[str] = []
-    call = bench.store.scripts.call
+    scripts = bench.store.scripts
 
-    def dying(name: str, *arguments: Any) -> Any:
-        if len(done) == calls:
-            raise Dies
-        done.append(name)
-        return call(name, *arguments)
+    def dying(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            if len(done) == calls:
+                raise Dies
+            done.append(call.__name__)
+            return call(*arguments)
+
+        return counted
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.store.scripts, "call", dying)
+        patch.setattr(scripts, "call", dying(scripts.call))
+        patch.setattr(scripts, "call_with", dying(scripts.call_with))
         with pytest.raises(Dies):
             bench.submit(ids)
     assert bool(bench.redis.zcard(bench.store.keys.index)) is exists

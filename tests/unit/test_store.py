@@ -335,3 +335,10 @@ def test_a_server_that_is_full_or_read_only_is_unavailable(valkey_url: str) -> N
 def test_a_script_that_is_not_there_is_an_error() -> None:
     with pytest.raises(FileNotFoundError):
         source("nothing")
+
+
+def test_a_server_that_forgot_its_scripts_gets_them_again(store: Store, redis: Redis) -> None:
+    store.submit(definition("h"), [1], **WHO)
+    redis.script_flush()
+    task = store.submit(definition("h"), [2], **WHO)
+    assert letters(store, task) == "R"
