@@ -18,6 +18,8 @@ from deploy.fleet.leftovers import find_processes
 
 ROOT = Path(__file__).resolve().parents[1]
 UNPACKED = ROOT / ".cache/packages"
+# The work to get a key from a passphrase: asyncssh takes 128 by itself, a second of a processor, and warns below 50.
+FEW_ROUNDS = 50
 DAEMONS = ("ocp_agentd", "ocp_mgragent", "ocp_monagent", "pos_proxy")
 CONFIG = """\
 {listen}

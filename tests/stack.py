@@ -17,6 +17,8 @@ from dag.store import Store
 
 MUSTER = Path(sys.executable).parent / "muster"
 ENDED = ("SUCCESSFUL", "FAILED")
+# Two stacks that start at once would both choose the first of the usual ports for metrics.
+ANY_PORT = {f"MUSTER_METRICS_{part}_PORT": "0" for part in ("API", "SCHEDULER", "WORKER")}
 Task = dict[str, Any]
 
 
@@ -54,7 +56,7 @@ class RunningStack:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env={**plain, **self.variables},
+            env={**plain, **ANY_PORT, **self.variables},
             cwd=self.data.parent,
         )
         assert self.process.stdout is not None

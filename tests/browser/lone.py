@@ -23,7 +23,7 @@ from dag.store import Store
 from tests.stack import MUSTER
 
 USER = "admin"
-START_SECONDS = 30
+START_SECONDS = 60
 HEAD = "############{EXECUTE}{2021-09-03T14:20:26.243+08:00}############\n"
 
 

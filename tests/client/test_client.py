@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.client.ocp import Data, Ocp, Signature
-from tests.stack import RunningStack
 
 PREFIXES = ["", "/api/v2"]
 STARTED: dict[str, Any] = {"creator": "admin", "status": "RUNNING", "type": "MANUAL", "taskDefinitionId": -1}
@@ -71,10 +70,10 @@ def test_what_is_not_there_has_its_code(ocp: Ocp, prefix: str) -> None:
     client.refused(405, 10001, "PUT", "/tasks/instances")
 
 
-def test_nobody_and_a_wrong_password_are_told_so(stack: RunningStack) -> None:
-    with Ocp(stack.ready["api"], None) as nobody:
+def test_nobody_and_a_wrong_password_are_told_so(ocp: Ocp) -> None:
+    with Ocp(ocp.base, None) as nobody:
         nobody.refused(401, 30000, "GET", "/tasks/instances")
-    with Ocp(stack.ready["api"], ("admin", "wrong")) as wrong:
+    with Ocp(ocp.base, ("admin", "wrong")) as wrong:
         wrong.refused(401, 30000, "POST", "/compute/hosts/batchRestartAgents", {"hostIds": [1]})
 
 

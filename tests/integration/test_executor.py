@@ -17,7 +17,7 @@ from paramiko import Transport
 
 from config.settings import SshSettings
 from dag.host import Host
-from tests.openssh import OpenSshHosts
+from tests.openssh import FEW_ROUNDS, OpenSshHosts
 from tests.wait import until
 from workers.remote.error import (
     AuthenticationFailed,
@@ -309,7 +309,7 @@ def test_a_kept_connection_that_died_meanwhile_is_opened_anew(server: OpenSshHos
 def test_keys_with_a_passphrase(tmp_path: Path, algorithm: str) -> None:
     path = tmp_path / "key"
     key = asyncssh.generate_private_key(algorithm)
-    path.write_bytes(key.export_private_key(passphrase="planted-4711"))
+    path.write_bytes(key.export_private_key(passphrase="planted-4711", rounds=FEW_ROUNDS))
     assert load_key(path, "planted-4711").get_base64() == key.export_public_key().decode().split()[1]
     for passphrase, words in (("", "set ssh.passphrase"), ("planted-wrong", "ssh.passphrase does not fit")):
         with pytest.raises(KeyFileError) as caught:

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncssh
 import httpx
 
-from tests.openssh import OpenSshHosts
+from tests.openssh import FEW_ROUNDS, OpenSshHosts
 from tests.stack import RunningStack, nodes
 
 PREPARE = 2
@@ -15,7 +15,7 @@ PLANTED = "planted-passphrase-4711"
 def test_a_key_and_its_passphrase_stay_with_the_worker(openssh: OpenSshHosts, tmp_path: Path) -> None:
     key = asyncssh.read_private_key(openssh.key_path)
     encrypted = tmp_path / "encrypted_key"
-    encrypted.write_bytes(key.export_private_key(passphrase=PLANTED))
+    encrypted.write_bytes(key.export_private_key(passphrase=PLANTED, rounds=FEW_ROUNDS))
     encrypted.chmod(0o600)
     variables = {
         "MUSTER_SSH_KEY_FILE": str(encrypted),

@@ -12,6 +12,7 @@ import pytest
 from cli.demo import PROGRAMS, Patience, is_renewed
 from cli.error import CommandError
 from cli.snapshot import Snapshot, Stage
+from tests.stack import ANY_PORT
 
 OLD = {name: (number,) for number, name in enumerate(PROGRAMS, 1)}
 NEW = {name: (number,) for number, name in enumerate(PROGRAMS, 11)}
@@ -56,7 +57,7 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "cli.main", "demo", "--hosts", "2", "--json"],
         cwd=tmp_path,
-        env={**clean, "TMPDIR": str(tmp_path)},
+        env={**clean, **ANY_PORT, "TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

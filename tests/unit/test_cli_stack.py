@@ -11,14 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import pytest
 
 from deploy.fleet.leftovers import find_processes
+from tests.stack import ANY_PORT
 from tests.wait import until
 
-pytestmark = pytest.mark.alone
-
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")} | ANY_PORT
 
 
 def parents() -> dict[int, int]:

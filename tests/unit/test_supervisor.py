@@ -18,8 +18,6 @@ from cli.error import CommandError
 from cli.supervisor import ChildDied, Program, Supervisor, muster
 from tests.wait import until
 
-pytestmark = pytest.mark.alone
-
 # Each tells by a line that it is set up, so that no signal comes before that.
 OBEDIENT = "import time; print('up', flush=True); time.sleep(1000)"
 STUBBORN = (
@@ -106,13 +104,17 @@ def test_obedient_children_stop_at_once(supervisor: Watched, monkeypatch: pytest
     assert time.monotonic() - began < 30
 
 
-def test_a_worker_that_takes_too_long_is_told_to_quit(supervisor: Watched) -> None:
+def test_a_worker_that_takes_too_long_is_told_to_quit(supervisor: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.supervisor.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("cli.supervisor.INSIST_SECONDS", 60.0)
     supervisor.run(program("worker", QUITTER, insist=signal.SIGQUIT))
     supervisor.stop()
     assert "told to quit" in (supervisor.logs / "worker.log").read_text()
 
 
-def test_what_others_need_ends_after_them(supervisor: Watched) -> None:
+def test_what_others_need_ends_after_them(supervisor: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    for grace in ("GRACE_SECONDS", "LAST_GRACE_SECONDS"):
+        monkeypatch.setattr(f"cli.supervisor.{grace}", 60.0)
     supervisor.run(program("store", ENDS_TOLD, last=True), program("user", ENDS_TOLD))
     supervisor.stop()
     ended = {
