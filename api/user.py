@@ -10,6 +10,7 @@ import orjson
 from redis import Redis
 
 from api.password import LONGEST_PASSWORD, PasswordMemory, hash_password
+from api.printable import is_printable
 from dag.durable import Disk
 from dag.error import MusterError
 from dag.script import translated
@@ -272,7 +273,7 @@ def _administers(record: dict[str, Any]) -> bool:
 
 
 def _check(name: str, password: str) -> None:
-    named = 0 < len(name) <= LONGEST_NAME and name.isprintable() and ":" not in name
+    named = 0 < len(name) <= LONGEST_NAME and is_printable(name) and ":" not in name
     if not named or not 0 < len(password) <= LONGEST_PASSWORD:
         raise IllegalUser
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.error import UNKNOWN_FIELD, InvalidRequest
+from api.printable import PATTERN, is_printable
 from config.settings import ApiSettings
 
 Sent = Mapping[str, Any] | None
@@ -116,16 +117,12 @@ def documented(description: str) -> dict[str, str]:
 class Printable(validate.Validator):
     """Refuses control characters: they would forge lines of logs and of shell scripts."""
 
-    # For the OpenAPI document, as near to `str.isprintable` as a pattern comes that clients in all languages take:
-    # Unicode's control, format, private and separator characters, without those beyond U+FFFF. Python knows no \p{C}.
-    pattern = (
-        r"^[^\u0000-\u001f\u007f-\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
-        r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff9-\ufffb]*$"
-    )
+    # For the OpenAPI document.
+    pattern = PATTERN
 
     def __call__(self, value: str) -> str:
         """Return the value; ValidationError if it has one."""
-        if not value.isprintable():
+        if not is_printable(value):
             raise ValidationError("must not contain control characters")
         return value
 
@@ -211,12 +208,12 @@ class TextMap(fields.Field[dict[str, str]]):
             return f"a name must match {self._NAME.pattern}"
         if not isinstance(value, str):
             return "must be a string"
-        if len(value) > LONGEST_VALUE or not value.isprintable():
+        if len(value) > LONGEST_VALUE or not is_printable(value):
             return f"must have at most {LONGEST_VALUE} characters and no control characters"
         return ""
 
     def json_schema(self) -> JsonSchema:
         """Return what this field takes."""
-        value = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": Printable.pattern}
+        value = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": PATTERN}
         names = {"pattern": f"^{self._NAME.pattern}$"}
         return {"type": "object", "maxProperties": MOST_PAIRS, "propertyNames": names, "additionalProperties": value}

@@ -16,7 +16,7 @@ from api.credential import CredentialStore, Wish
 from api.declaration import declaration_of
 from api.openapi.document import method_of, path_of, shown_rules
 from api.openapi.operation import PATH, camel_case
-from api.schema.field import Printable
+from api.printable import PATTERN
 from api.user import Permission, Role, UserStore
 from api.webhook.delivery import Deliveries, Delivery
 from api.webhook.hook import Hook, Hooks
@@ -185,7 +185,7 @@ def test_every_pattern_is_one_for_clients_in_python_too() -> None:
     texts = {one["pattern"] for one in parts(DOCUMENT) if isinstance(one.get("pattern"), str)}
     found = {text: re.compile(text) for text in texts}
     assert len(found) > 10
-    printable = found[Printable.pattern]
+    printable = found[PATTERN]
     assert all(printable.search(text) for text in ("", "rack 7/a-ö_日本 🙂"))
     assert not any(printable.search(f"a{char}b") for char in "\n\t\x00\x1b\x7f\x85\xa0\u200b\u202e\ufeff")
 

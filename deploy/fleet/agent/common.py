@@ -9,6 +9,7 @@ PROXY = "pos_proxy"
 # Tells a service that it plays the process an earlier agent left behind: "plain", or "term" to ignore
 # SIGTERM. It travels in the environment so that the arguments look like those of any other service.
 RESIDUAL_VARIABLE = "OCP_AGENT_RESIDUAL"
+PF_EXITING = 0x4
 
 
 class Home:
@@ -93,6 +94,18 @@ def arguments_of(pid: int) -> list[str]:
             return os.fsdecode(file.read()).split("\0")
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process has begun to end, or has ended (proc(5): its flag PF_EXITING).
+
+    That its arguments are gone would not do: a process that has just been started has none for a moment, either.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return bool(int(file.read().rpartition(b")")[2].split()[6]) & PF_EXITING)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def close_inherited() -> None:

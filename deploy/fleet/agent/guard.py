@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from .common import GUARD, SERVICES, Home, arguments_of, close_inherited, daemonize, log
+from .common import GUARD, SERVICES, Home, close_inherited, daemonize, is_ending, log
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 # Less than the 10 s that the control program waits for a stop.
@@ -67,7 +67,7 @@ class Guard:
         # A child may have ended and its SIGCHLD stand behind this SIGHUP, which has the lower number.
         self._reap()
         living = {name for name, _ in self.children.values()}
-        ending = {name for pid, (name, _) in self.children.items() if self.home.program(name) not in arguments_of(pid)}
+        ending = {name for pid, (name, _) in self.children.items() if is_ending(pid)}
         for name in SERVICES:
             requested = self.home.read(f"run/{name}.request") is not None
             self.home.remove(f"run/{name}.request")
