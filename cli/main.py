@@ -120,7 +120,7 @@ def api() -> None:
     Makes the first user (api.admin_user) where there is none; without api.admin_password its password is random and
     printed once to stderr.
     """
-    from cli.process import run_api
+    from cli.process.api import run_api
 
     _run(run_api)
 
@@ -131,7 +131,7 @@ def scheduler() -> None:
 
     Runs until SIGTERM, in any number at the same time.
     """
-    from cli.process import run_scheduler
+    from cli.process.scheduler import run_scheduler
 
     _run(run_scheduler)
 
@@ -142,7 +142,7 @@ def worker() -> None:
 
     Runs until SIGTERM: what is under way is finished; a second one gives it up. Any number may run at the same time.
     """
-    from cli.process import run_worker
+    from cli.process.worker import run_worker
 
     _run(run_worker)
 

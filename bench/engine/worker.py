@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cli.log import configure_logging
-from cli.process import run_worker
+from cli.process.worker import run_worker
 from config.load import load
 from workers.action.action import ActionRequest, ActionResult, Completion
 from workers.action.registry import ACTIONS

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cli import process
 from cli.error import CommandError
+from cli.process import worker
 from config.settings import Settings
 
 PROGRAM = """
-from cli.process import run_until_signal
+from cli.process.scheduler import run_until_signal
 
 def work(stop):
     while not stop.wait(0.05):
@@ -51,6 +51,6 @@ def test_a_worker_says_that_its_redis_is_too_old(monkeypatch: pytest.MonkeyPatch
         pool = SimpleNamespace(connection_kwargs={"host": "10.0.0.5", "port": 6379})
         return SimpleNamespace(info=lambda _section: {"redis_version": "6.2.14"}, connection_pool=pool)
 
-    monkeypatch.setattr(process, "open_redis", old)
+    monkeypatch.setattr(worker, "open_redis", old)
     with pytest.raises(CommandError, match=r"Redis 7\.0 or later, or Valkey; 10\.0\.0\.5 port 6379 is 6\.2\.14"):
-        process.run_worker(Settings())
+        worker.run_worker(Settings())

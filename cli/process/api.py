@@ -1,19 +1,13 @@
-"""Wires the processes of Muster: settings in, a process that runs until it is told to stop."""
+"""`muster api`: settings in, a process that answers calls until it is told to stop."""
 
 import atexit
 import os
 import secrets
-import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from prometheus_client import CollectorRegistry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from api.app import create_app
 from api.server import LimitedWorker, is_ending, serve
@@ -21,32 +15,21 @@ from api.user import IllegalUser, Role, UserExists, UserStore
 from api.webhook.deliverer import Deliverer
 from api.webhook.delivery import Deliveries
 from api.webhook.hook import Hooks
-from cli.connection import connect, open_redis, require_version
+from cli.connection import open_redis
 from cli.error import UsageError
 from cli.port import require_free
 from config.address import reachable
 from config.settings import ApiSettings, MetricsSettings, Settings
 from dag.registry import HostRegistry
-from dag.roster import Roster
-from dag.scheduler import Scheduler, SchedulerLimits
 from dag.store import Store
 from telemetry.call import CallMetrics
 from telemetry.health import Health, answering, turning
 from telemetry.listener import listen
 from telemetry.registry import new_registry
-from telemetry.scheduler import SchedulerMetrics
 from telemetry.span import Spans
-from telemetry.store import StoreCollector
 from telemetry.tracing import open_spans
-from workers.action.action import Action
-from workers.app import create_celery
-from workers.broker import QueueLengths
-from workers.publisher import CeleryPublisher
 
-# A renewal that takes longer is tried again: the shortest lease is 2 s.
-HEARTBEAT_TIMEOUT_SECONDS = 1.0
 SHORTEST_SECRET_KEY = 32
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 log = structlog.get_logger()
 
@@ -125,82 +108,3 @@ def make_first_user(users: UserStore, api: ApiSettings) -> None:
     if not api.admin_password:
         text = f"User {api.admin_user!r} was made with the password {password} (not shown again)."
         print(text, file=sys.stderr, flush=True)
-
-
-def run_scheduler(settings: Settings) -> None:
-    """Schedule until SIGTERM or SIGINT; ends within about a second."""
-    redis = open_redis(settings)
-    store, app, registry = Store(redis), create_celery(settings), new_registry("scheduler")
-    scheduler = Scheduler(
-        store,
-        HostRegistry(redis),
-        Roster(store),
-        CeleryPublisher(app),
-        f"scheduler-{os.getpid()}@{socket.gethostname()}",
-        limits(settings),
-        SchedulerMetrics(registry),
-    )
-    lengths = QueueLengths(app)
-    registry.register(StoreCollector(store, lengths.of))
-    alive = {"loop": turning(lambda: scheduler.turned_at, "The scheduler's loop")}
-    ready = {"redis": answering(store.ping), "broker": answering(lengths.ask), "loop": lambda: scheduler.fault}
-
-    listen(settings.metrics, settings.metrics.scheduler_port, registry, Health(alive, ready))
-    run_until_signal(scheduler.run)
-
-
-def run_until_signal(work: Callable[[threading.Event], None]) -> None:
-    """Run `work` in a thread until SIGTERM or SIGINT sets its event, or until it ends by an error."""
-    stop = threading.Event()
-    heard, told = socket.socketpair()
-    with heard, told:
-        told.setblocking(False)
-        # The signal comes as a byte: setting an event in its handler can wait for ever on the lock of the wait that it
-        # interrupted.
-        for number in STOP_SIGNALS:
-            signal.signal(number, lambda *_signal: None)
-        signal.set_wakeup_fd(told.fileno())
-        try:
-            with ThreadPoolExecutor(1) as pool:
-                running = pool.submit(work, stop)
-                running.add_done_callback(lambda _ended: told.send(b"."))
-                heard.recv(1)
-                stop.set()
-                running.result()
-        finally:
-            signal.set_wakeup_fd(-1)
-
-
-def limits(settings: Settings) -> SchedulerLimits:
-    """Return the scheduler's numbers."""
-    engine = settings.engine
-    return SchedulerLimits(
-        lease_seconds=engine.lease_seconds,
-        begin_within_seconds=engine.begin_within_seconds,
-        most_lost=engine.most_lost,
-        sweep_seconds=engine.sweep_seconds,
-        claim_after_seconds=engine.claim_after_seconds,
-        balance_seconds=engine.balance_seconds,
-        retention_seconds=engine.retention_seconds,
-        shards_per_zone=engine.shards_per_zone,
-    )
-
-
-def run_worker(settings: Settings, actions: Mapping[str, Action] | None = None) -> None:
-    """Run nodes until SIGTERM: what runs is finished, a second one gives it up.
-
-    `actions` take the place of the shipped ones, under the same names (a benchmark's do nothing).
-    """
-    # Fabric takes a while to import, which the other processes need not wait for.
-    from workers import process
-    from workers.action.registry import ACTIONS
-    from workers.remote.error import KeyFileError
-
-    redis = open_redis(settings)
-    require_version(redis)
-    seconds = min(settings.redis.timeout_seconds, HEARTBEAT_TIMEOUT_SECONDS)
-    impatient = connect(settings, seconds, Retry(NoBackoff(), 1))
-    try:
-        process.run_worker(settings, redis, impatient, actions or ACTIONS)
-    except KeyFileError as error:
-        raise UsageError(str(error)) from None
