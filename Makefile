@@ -5,8 +5,8 @@ HOSTS ?= 8
 KILLS ?= 200
 # Of the tests that run several at once: one more than two processors, for many of them wait.
 WORKERS ?= 3
-# What these start are whole stacks, which mostly wait and have limits to keep: not beside what keeps the processors busy,
-# for the workers of `muster up` step back behind that (nice), and no more than two at once.
+# What these start are whole stacks with limits to keep: one after the other, for the workers of `muster up` step back
+# (nice) behind whatever else keeps the processors busy.
 STACKS := tests/browser tests/chaos tests/client tests/integration tests/unit/test_cli_demo.py tests/unit/test_cli_stack.py
 VENV := .venv
 READY := $(VENV)/.ready
@@ -22,7 +22,7 @@ test: $(READY)
 	@sh deploy/install-packages.sh promtool || echo "without promtool the rules for Prometheus are checked for less"
 	@status=0; \
 	$(VENV)/bin/python -m pytest $(STACKS:%=--ignore %) -n $(WORKERS) --dist worksteal || status=$$?; \
-	$(VENV)/bin/python -m pytest $(STACKS) -n 2 --dist loadgroup --no-loadscope-reorder || status=$$?; \
+	$(VENV)/bin/python -m pytest $(STACKS) || status=$$?; \
 	exit $$status
 
 # SEED repeats the faults of a run, LEASE shortens the leases (s).

@@ -39,33 +39,6 @@ OWASP_HASHER = password._HASHER
 password._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-# Of each of these a folder has one for all its tests that ask for it.
-SHARED = {"shared_profiles", "browser", "ocp"}
-# The groups that take longest, so that none of them is begun last.
-FIRST = ("tests/chaos/test_chaos.py", "tests/integration", "tests/browser")
-
-
-# Before pytest-xdist's own, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the groups of which each is run by one process, in a row, where several run at once (`--dist loadgroup`).
-
-    Tests that share a stack or a browser are a group: what they share is started once, and nobody hurts it while
-    another test works with it. Of the rest each file is a group.
-    """
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        is_shared = not SHARED.isdisjoint(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group(file.rpartition("/")[0] if is_shared else file))
-    items.sort(key=_rank)
-
-
-def _rank(item: pytest.Item) -> int:
-    mark = item.get_closest_marker("xdist_group")
-    group = mark.args[0] if mark else ""
-    return FIRST.index(group) if group in FIRST else len(FIRST)
-
-
 @pytest.fixture
 def owasp_hasher(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2 as it costs in earnest."""
