@@ -24,19 +24,11 @@ def openssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshHosts]:
 
 
 @pytest.fixture(scope="session")
-def shared_profiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The profiles of the stack that tests of this folder share, and of no other."""
+def stack(openssh: OpenSshHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     profiles = Path(tmp_path_factory.mktemp("profiles"))
     (profiles / PROFILE).write_text(IMPATIENT + (BUILTIN / PROFILE).read_text())
-    return profiles
-
-
-@pytest.fixture(scope="session")
-def stack(
-    openssh: OpenSshHosts, shared_profiles: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningStack]:
     variables = {
-        "MUSTER_WORKER_PROFILE_DIR": str(shared_profiles),
+        "MUSTER_WORKER_PROFILE_DIR": str(profiles),
         "MUSTER_SSH_KEY_FILE": str(openssh.key_path),
         "MUSTER_SSH_KNOWN_HOSTS": str(openssh.known_hosts_path),
         "MUSTER_ENGINE_LEASE_SECONDS": "4",
